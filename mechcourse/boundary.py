@@ -1,0 +1,106 @@
+"""What passes between a learner's code and whoever judges it: plain data, and errors in words.
+
+Both sides use it: the checks, where an answer is called directly, and the grading worker, where it
+is called in a process of its own. So it holds nothing about any exercise.
+"""
+
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TEXT_LIMIT = 500  # characters of an exception's own text that a message repeats
+_SCALARS = (bool, int, float, complex, str)
+_LIBRARIES = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"], "<frozen ")
+
+
+class NotPlain(TypeError):
+    """A value that can't be handed between the learner's process and the judging one."""
+
+
+class TaughtHere(Exception):
+    """The answer called a function of the library that the exercise asks the learner to write."""
+
+    def __init__(self, dotted: str) -> None:
+        super().__init__(f"{dotted} may not be called here: it is what this notebook teaches")
+
+
+def plain(value: Any) -> Any:
+    """A copy made of exact built-in types, detached CPU tensors and fresh models of our own.
+
+    NumPy arrays become tensors, NumPy scalars become Python numbers.
+
+    Raises:
+        NotPlain: anything else; the message names the type.
+    """
+    if value is None:
+        raise NotPlain("None")
+    if type(value) in _SCALARS:
+        return value
+    if isinstance(value, Tensor):
+        # as_subclass drops the learner's subclass, and with it any comparison it redefines.
+        tensor = value.detach().as_subclass(Tensor).cpu()
+        dense = tensor if tensor.layout == torch.strided else tensor.to_dense()
+        return dense.resolve_conj().resolve_neg().clone()
+    if isinstance(value, np.generic) and type(value.item()) in _SCALARS:
+        return value.item()
+    if type(value) is np.ndarray and value.dtype.kind in "biufc":
+        return torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))
+    if type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)
+    if type(value) is dict:
+        return {plain(key): plain(item) for key, item in value.items()}
+    if is_own_model(value):
+        return _fresh(value)
+    raise NotPlain(f"an object of type {type(value).__name__}")
+
+
+def is_own_model(value: Any) -> bool:
+    """Whether this is a model of `mechcourse.models` itself, not a subclass or a look-alike."""
+    kind = type(value)
+    models = sys.modules.get("mechcourse.models")
+    return (
+        models is not None
+        and issubclass(kind, torch.nn.Module)
+        and hasattr(models, f"{kind.__name__}Config")
+        and getattr(models, kind.__name__, None) is kind
+    )
+
+
+def described(error: BaseException, exercise: str) -> tuple[str, str, str]:
+    """An exception from a learner's code as `(kind, text, where)`.
+
+    `where` is the line of their own code that raised it, "in line 3 of attention_pattern: …", or
+    empty where no line is theirs. The text of a `NotImplementedError` says which function is not
+    written yet where that is another one than the exercise itself.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [f for f in frames if not _is_library(f.filename)]
+    where = f"in line {mine[-1].lineno} of {mine[-1].name}: {mine[-1].line}" if mine else ""
+    try:
+        text = str(error)[:TEXT_LIMIT]
+    except Exception:  # an exception of the learner's own, whose __str__ raises
+        text = ""
+    if isinstance(error, NotImplementedError):
+        elsewhere = mine and mine[-1].name not in (exercise, "<module>")
+        text = f"It calls {mine[-1].name}, which is not written yet: begin there." * bool(elsewhere)
+        return "NotImplementedError", text, where
+    return type(error).__name__, text, where
+
+
+def _is_library(filename: str) -> bool:
+    return "site-packages" in filename or filename.startswith(_LIBRARIES)
+
+
+def _fresh(model: Any) -> Any:
+    # A new object: attributes and hooks that somebody hung on the old one don't come along.
+    weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+    with torch.random.fork_rng(devices=[]):
+        copy = type(model)(model.config)
+    copy.load_state_dict(weights, assign=True)
+    return copy

@@ -1,0 +1,53 @@
+"""Inputs that expose mistakes: no two axes of a size, nothing of unit length, nothing symmetric."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Weights = dict[str, Tensor]
+
+
+def generator(seed: int, salt: int = 0) -> torch.Generator:
+    """A random generator for one set of inputs of a check."""
+    return torch.Generator().manual_seed(seed * 1009 + salt)
+
+
+def normal(random: torch.Generator, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Values drawn from a normal distribution."""
+    return torch.randn(*shape, generator=random, dtype=dtype)
+
+
+def integers(random: torch.Generator, high: int, *shape: int) -> Int[Tensor, "..."]:
+    """Whole numbers from 0 to `high`, without it."""
+    return torch.randint(0, high, shape, generator=random)
+
+
+def rotation(random: torch.Generator, size: int) -> Float[Tensor, "size size"]:
+    """A random rotation, which is not symmetric, so that it differs from its inverse."""
+    q, _ = torch.linalg.qr(normal(random, size, size, dtype=torch.float64))
+    if torch.det(q) < 0:
+        q[:, 0] = -q[:, 0]
+    return q.float()
+
+
+def transformer_weights(
+    random: torch.Generator,
+    *,
+    n_layers: int,
+    d_vocab: int = 11,
+    d_model: int = 7,
+    n_heads: int = 3,
+    d_head: int = 4,
+    n_ctx: int = 9,
+) -> Weights:
+    """Weights of an attention-only transformer, by the names that `models.Transformer` gives."""
+    weights = {
+        "embed.W_E": normal(random, d_vocab, d_model),
+        "pos_embed.W_pos": normal(random, n_ctx, d_model),
+    }
+    for layer in range(n_layers):
+        for name in ("W_Q", "W_K", "W_V"):
+            weights[f"blocks.{layer}.attn.{name}"] = normal(random, n_heads, d_model, d_head) / 2
+        weights[f"blocks.{layer}.attn.W_O"] = normal(random, n_heads, d_head, d_model) / 2
+    weights["unembed.W_U"] = normal(random, d_model, d_vocab)
+    return weights

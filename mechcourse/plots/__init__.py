@@ -1,0 +1,30 @@
+"""Figures of the course: tensors in, a plotly `Figure` out, never `.show()`.
+
+Every figure is a white card with dark text, so that it reads the same in JupyterLab's light and
+dark themes and in a saved notebook. Blue is positive and orange negative everywhere; the other
+colours are Okabe and Ito's, which colour-blind readers can tell apart.
+"""
+
+from mechcourse.plots._attention import attention_heads, attention_pattern, past_only
+from mechcourse.plots._attribution import attribution_bars, attribution_comparison, token_heatmap
+from mechcourse.plots._curves import calibration_curve, line, loss_curves, update_norms
+from mechcourse.plots._nulls import histogram_with_null
+from mechcourse.plots._style import COLOURS, NEGATIVE, TEMPLATE, visible
+
+__all__ = [
+    "COLOURS",
+    "NEGATIVE",
+    "TEMPLATE",
+    "attention_heads",
+    "attention_pattern",
+    "attribution_bars",
+    "attribution_comparison",
+    "calibration_curve",
+    "histogram_with_null",
+    "line",
+    "loss_curves",
+    "past_only",
+    "token_heatmap",
+    "update_norms",
+    "visible",
+]

@@ -1,0 +1,96 @@
+"""The learner's record: what each check said, what was predicted, kept beside their work.
+
+`make lab` puts a folder `.mechcourse` into `work/`; the records are JSON lines in it, one appended
+for each check or prediction, so that a kernel that dies loses nothing. Outside such a folder, and
+while nbgrader executes a notebook, nothing is written.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # `checks` records here, so this module may not import it
+    from mechcourse.checks import CheckResult
+
+RECORD_FOLDER = ".mechcourse"
+
+
+def being_graded() -> bool:
+    """Whether nbgrader runs this notebook: it sets NBGRADER_EXECUTION for the kernel."""
+    return bool(os.environ.get("NBGRADER_EXECUTION"))
+
+
+def record_folder(start: Path | None = None) -> Path | None:
+    """The nearest record folder at or above a place, by default the working directory's."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / RECORD_FOLDER).is_dir():
+            return folder / RECORD_FOLDER
+    return None
+
+
+def append(kind: str, entry: dict[str, Any]) -> None:
+    """Add one entry, stamped with the time, to `KIND.jsonl`; without a folder do nothing.
+
+    A disk that is full or read-only must not turn a right answer into an error, so what can't be
+    written is let go.
+    """
+    folder = None if being_graded() else record_folder()
+    if folder is None:
+        return
+    stamped = {"time": datetime.now(UTC).isoformat(timespec="seconds")} | entry
+    try:
+        with (folder / f"{kind}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(stamped) + "\n")
+    except OSError:
+        return
+
+
+def entries(kind: str, start: Path | None = None) -> list[dict[str, Any]]:
+    """Everything recorded of a kind, oldest first; lines that can't be read are left out."""
+    folder = record_folder(start)
+    if folder is None or not (folder / f"{kind}.jsonl").exists():
+        return []
+    found = []
+    for line in (folder / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:  # the line a killed kernel was writing
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found
+
+
+def record_check(result: "CheckResult") -> None:
+    """Record what a check found, under the chapter folder that the notebook runs in."""
+    append("checks", {"chapter": Path.cwd().name, **asdict(result)})
+
+
+@dataclass(frozen=True)
+class ExerciseProgress:
+    """How far an exercise has come: its best outcome, and the attempts until then."""
+
+    solved: bool
+    attempts: int
+    last_message: str
+
+
+def exercise_progress(start: Path | None = None) -> dict[tuple[str, str], ExerciseProgress]:
+    """Progress by (chapter, exercise). Once solved an exercise stays solved.
+
+    An attempt is a check of something written: running the check of an untouched starter is none.
+    """
+    summary: dict[tuple[str, str], ExerciseProgress] = {}
+    for entry in entries("checks", start):
+        key = (str(entry.get("chapter")), str(entry.get("exercise")))
+        before = summary.get(key, ExerciseProgress(False, 0, ""))
+        if before.solved or entry.get("status") == "not attempted":
+            continue
+        solved = entry.get("status") == "correct"
+        message = "" if solved else str(entry.get("got") or entry.get("misconception") or "")
+        summary[key] = ExerciseProgress(solved, before.attempts + 1, message)
+    return summary

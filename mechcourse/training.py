@@ -150,6 +150,7 @@ def save_checkpoint(model: Transformer, path: Path, *, notes: dict[str, object])
     weights = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
     header = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
     save_file(weights, path, metadata=header)
+    path.chmod(0o644)  # safetensors leaves it to its owner alone
     return file_hash(path)
 
 
@@ -166,10 +167,10 @@ def load_checkpoint(path: Path) -> Transformer:
         with safe_open(path, framework="pt") as file:
             config = TransformerConfig(**json.loads((file.metadata() or {})["config"]))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        model = Transformer(config)
+        model.load_state_dict(weights)
     except Exception as error:
         raise ValueError(f"{path} is not a checkpoint of this course: {error}") from error
-    model = Transformer(config)
-    model.load_state_dict(weights)
     return model
 
 

@@ -57,10 +57,10 @@ RECIPES = {
         _code_model(0), TrainingConfig(n_steps=1000), 0.3, "no layers: a table of bigrams"
     ),
     "code-1l": Recipe(
-        _code_model(1), TrainingConfig(n_steps=8000), 9, "one layer of 4 heads: skip-trigrams"
+        _code_model(1), TrainingConfig(n_steps=8000), 9.0, "one layer of 4 heads: skip-trigrams"
     ),
     "code-2l": Recipe(
-        _code_model(2), TrainingConfig(n_steps=8000), 15, "two layers of 4 heads: induction"
+        _code_model(2), TrainingConfig(n_steps=8000), 15.0, "two layers of 4 heads: induction"
     ),
 }
 

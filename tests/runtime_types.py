@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 from beartype.roar import BeartypeDecorHintPep673Exception
+
+check = beartype(
+    conf=BeartypeConf(is_pep484_tower=True)
+)  # an int will do for a float, as in Python
 
 
 def checked(function: Callable) -> Callable:
     """beartype, except for a method that mentions `Self`: seen alone, its class is not known."""
     try:
-        return beartype(function)
+        return check(function)
     except BeartypeDecorHintPep673Exception:
         return function

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -52,18 +53,18 @@ class Answer(Comparisons):
                 got=str(unusable),
             )
         except AnswerRaised as raised:
-            self._report(raised)
+            self._report(raised, _inputs(args, kwargs))
         except (Exception, SystemExit) as error:
-            self._report(raised_in(error, self.exercise))
+            self._report(raised_in(error, self.exercise), _inputs(args, kwargs))
 
-    def _report(self, raised: AnswerRaised) -> None:
+    def _report(self, raised: AnswerRaised, inputs: str) -> None:
         where = f", {raised.where}" if raised.where else ""
         if raised.kind == "NotImplementedError":
             raise NotAttempted(CheckResult(self.exercise, "not attempted", got=raised.text))
         finding = CheckResult(
             self.exercise,
             raised.status,
-            property="runs on these inputs",
+            property=f"it gives an answer for {inputs}",
             misconception=self.explain_error(raised),
             got=f"{raised}{where}",
         )
@@ -111,7 +112,7 @@ def evaluate(
     """Run a check and return its finding, without printing, recording or raising."""
     body = check_function.__wrapped__
     exercise = body.__name__.removeprefix("check_").partition("__")[0]
-    trial = Answer(answer, exercise, body.__globals__.get("TEACHES", ()))
+    trial = Answer(answer, exercise, _taught_with(body))
     start = perf_counter()
     try:
         body(trial, seed=seed)
@@ -121,6 +122,22 @@ def evaluate(
     except (CheckFailed, NotAttempted) as finding:
         result = finding.result
     return result.finished(held=trial.held, printed=trial.printed, seconds=perf_counter() - start)
+
+
+def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """What an answer was called with, in few words: "tensors [2, 5, 7] and [9, 7]"."""
+    tensors = [str(list(arg.shape)) for arg in args if isinstance(arg, torch.Tensor)]
+    others = [repr(arg) for arg in args if isinstance(arg, int | float | str)]
+    named = [
+        f"{name}={value!r}" for name, value in kwargs.items() if type(value) in (int, float, str)
+    ]
+    said = [f"inputs of shape {', '.join(tensors)}"] * bool(tensors) + others + named
+    return ", ".join(said) or "what it was called with"
+
+
+def _taught_with(body: Callable[..., None]) -> tuple[str, ...]:
+    # By the module's name: a decorator around the body, as in tests, would have other globals.
+    return getattr(sys.modules[body.__module__], "TEACHES", ())
 
 
 def raised_in(error: BaseException, exercise: str) -> AnswerRaised:

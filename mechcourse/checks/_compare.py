@@ -56,8 +56,8 @@ class Comparisons:
         otherwise: str = "",
         atol: float = 1e-5,
         rtol: float = 1e-4,
-    ) -> None:
-        """Hold that a tensor or number has the expected shape and values.
+    ) -> Tensor:
+        """Hold that a tensor or number has the expected shape and values, and return it.
 
         Args:
             dims: the names of the expected tensor's axes, "batch head query key".
@@ -78,7 +78,7 @@ class Comparisons:
                 assert not same, f"{self.exercise}: these inputs do not expose: {words}"
         if _close(value, want, atol, rtol):
             self._hold(property)
-            return
+            return value
         for misconception, wrong in named.items():
             wrong = torch.as_tensor(wrong() if callable(wrong) else wrong).to(want.dtype)
             if wrong.shape == value.shape and _close(value, wrong, atol, rtol):

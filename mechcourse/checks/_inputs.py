@@ -1,5 +1,7 @@
 """Inputs that expose mistakes: no two axes of a size, nothing of unit length, nothing symmetric."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -45,9 +47,13 @@ def transformer_weights(
         "embed.W_E": normal(random, d_vocab, d_model),
         "pos_embed.W_pos": normal(random, n_ctx, d_model),
     }
+    # Small enough that float32 stays exact to five digits through several layers.
     for layer in range(n_layers):
+        prefix = f"blocks.{layer}.attn."
         for name in ("W_Q", "W_K", "W_V"):
-            weights[f"blocks.{layer}.attn.{name}"] = normal(random, n_heads, d_model, d_head) / 2
-        weights[f"blocks.{layer}.attn.W_O"] = normal(random, n_heads, d_head, d_model) / 2
+            read = normal(random, n_heads, d_model, d_head)
+            weights[prefix + name] = read / math.sqrt(d_model)
+        write = normal(random, n_heads, d_head, d_model)
+        weights[prefix + "W_O"] = write / math.sqrt(n_heads * d_head)
     weights["unembed.W_U"] = normal(random, d_model, d_vocab)
     return weights

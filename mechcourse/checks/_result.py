@@ -51,7 +51,7 @@ class CheckResult:
             parts.append(f"Got {self.got}.")
         if self.printed:
             parts.append(f"Your code printed: {self.printed}")
-        return " ".join(parts)
+        return " ".join(" ".join(parts).split())  # an error's own text may hold line breaks
 
     def finished(self, *, held: list[str], printed: str, seconds: float) -> Self:
         """The same finding with what is known only at the end of the check."""

@@ -41,7 +41,7 @@ def _of_all_values(value: Tensor, want: Tensor) -> str:
     return ""
 
 
-def _by_axis(value: Tensor, want: Tensor, names: list[str]):  # noqa: ANN202
+def _by_axis(value: Tensor, want: Tensor, names: list[str]):
     """What is told by single axes, the most telling first."""
     axes = [axis for axis in range(want.ndim) if want.shape[axis] > 1]
     for a in axes:
@@ -84,7 +84,10 @@ def _repeated(value: Tensor, want: Tensor, axis: int, name: str) -> str:
     if _same(value, value.narrow(axis, 0, 1).expand_as(value)):
         return f"it is the same for every {name}."
     total = want.sum(axis, keepdim=True)
-    if _same(value.narrow(axis, 0, 1), total) and not value.narrow(axis, 1, want.shape[axis] - 1).any():
+    if (
+        _same(value.narrow(axis, 0, 1), total)
+        and not value.narrow(axis, 1, want.shape[axis] - 1).any()
+    ):
         return f"all of it is given to {name} 0."
     return ""
 

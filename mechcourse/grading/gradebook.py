@@ -6,7 +6,12 @@ from that. So a grader's manual scores, comments and extra credit stay as nbgrad
 """
 
 import html
+import os
 import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +30,7 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 from nbgrader.utils import parse_utc
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 from traitlets.config import Config, PyFileConfigLoader
 
 from mechcourse.grading.notebooks import Script
@@ -47,21 +52,27 @@ def record(graded: Graded) -> None:
     """
     submission = graded.submission
     course, chapter = submission.course, submission.chapter
+    stamp = _timestamp(submission)
+    when = {"timestamp": stamp} if stamp else {}
     try:
         register(course, chapter)
-        with Gradebook(course.database, course.course_id) as gradebook:
+        with warnings.catch_warnings(), Gradebook(course.database, course.course_id) as gradebook:
+            warnings.simplefilter("ignore", SAWarning)  # of nbgrader's way with new submissions
             gradebook.update_or_create_student(submission.learner)
-            stamp = _timestamp(submission)
-            when = {"timestamp": stamp} if stamp else {}
             gradebook.update_or_create_submission(chapter, submission.learner, **when)
         content = autograded_notebook(graded)
         _run((SaveAutoGrades, AssignLatePenalties), content, course, submission=submission)
         _write(content, submission)
     except (SQLAlchemyError, MissingEntry, RuntimeError, OSError) as error:
+        remedy = "Mend that and grade again."
+        if isinstance(error, MissingEntry | RuntimeError):
+            remedy = (
+                "nbgrader takes no exercises added or removed after submissions were graded: "
+                "move gradebook.db away and grade again."
+            )
         raise GradebookProblem(
             f"{submission.learner}, {chapter}/{submission.notebook}: not in the gradebook "
-            f"({error}). If exercises were added or removed after submissions were graded, "
-            "nbgrader can't take them: start a new gradebook.db and grade again."
+            f"({error}). {remedy}"
         ) from error
 
 
@@ -71,7 +82,7 @@ def register(course: Course, chapter: str) -> None:
 
     The source is `solutions/`, or the release where that is all there is. Both give the same cells.
     """
-    with Gradebook(course.database, course.course_id) as gradebook:
+    with _programs_on_path(), Gradebook(course.database, course.course_id) as gradebook:
         gradebook.update_or_create_assignment(chapter)
     for notebook in course.notebooks[chapter]:
         file = Path(chapter) / f"{notebook}.ipynb"
@@ -155,6 +166,17 @@ def _write(content: NotebookNode, submission: Submission) -> None:
     stamp = _timestamp(submission)
     if stamp:
         (folder / TIMESTAMP).write_text(f"{stamp.isoformat()} UTC", encoding="utf-8")
+
+
+@contextmanager
+def _programs_on_path() -> Iterator[None]:
+    """Let nbgrader find alembic, which stamps a new database, beside this Python."""
+    before = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
 
 
 def _timestamp(submission: Submission) -> Any:

@@ -183,9 +183,10 @@ class Worker:
         self._process.wait()
         if thread:
             thread.join(timeout=2)
-        if not (thread and thread.is_alive()):  # a child that left the session may hold the pipe
-            self._process.stdin.close()
-            self._process.stdout.close()
+        # The thread may still wait, on a pipe that some child outside the session holds open: these
+        # are raw files, which can be closed under it.
+        self._process.stdin.close()
+        self._process.stdout.close()
         self._errors.seek(0)
         self._errors_text = self._errors.read(10_000).decode(errors="replace")
         self._errors.close()

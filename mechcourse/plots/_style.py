@@ -140,7 +140,7 @@ def spread(
 ) -> list[float]:
     """Places as near as may be to those wanted, in the same order, at least `gap` apart.
 
-    >>> spread([10, 11, 30], gap=4, low=0, high=40)
+    >>> spread([10.0, 11.0, 30.0], gap=4, low=0, high=40)
     [8.5, 12.5, 30.0]
     """
     order = np.argsort(wanted, kind="stable")

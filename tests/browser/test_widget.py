@@ -34,11 +34,15 @@ explorer
 """
 LIVE = """
 import time
+from pathlib import Path
+
 from mechcourse.widgets import LiveCurves
 
 progress = LiveCurves(baselines={"uniform": 5.55})
 for step in range(1, 61):
     time.sleep(0.1)
+    while step == 30 and not Path("seen").exists():
+        time.sleep(0.1)
     progress(step, 60, {"loss": 5.5 - step / 20})
 """
 STATE = "print(explorer.layer.value, explorer.head.value, explorer.strip.selected)"
@@ -141,11 +145,14 @@ def test_a_typed_text_is_read_when_asked(notebook: Any) -> None:
     expect(tokens).to_have_count(64)
 
 
-def test_curves_grow_while_a_model_trains_and_end_as_a_plain_figure(notebook: Any) -> None:
+def test_curves_grow_while_a_model_trains_and_end_as_a_plain_figure(
+    notebook: Any, folder: Path
+) -> None:
     notebook.start("progress = LiveCurves")
     cell = notebook.cell("progress = LiveCurves")
     expect(cell.get_by_text("elapsed").first).to_contain_text("left")
     early = cell.locator(".scatterlayer .js-line").first.get_attribute("d")
+    (folder / "seen").touch()
     notebook.wait_until_idle()
     expect(cell.locator(".gsubtitle, .gtitle-subtitle").first).to_contain_text("step 60 of 60")
     assert cell.locator(".scatterlayer .js-line").first.get_attribute("d") != early

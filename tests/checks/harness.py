@@ -132,9 +132,10 @@ def notebooks() -> list[Notebook]:
 def read_cases(path: Path) -> tuple[str, list[Case]]:
     """Split a file into what all its cases share and the cases; decorators are read, not run."""
     text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
     shared, cases = [], []
     for node in ast.parse(text).body:
-        source = ast.get_source_segment(text, node) or ""  # begins after the decorators
+        source = "\n".join(lines[node.lineno - 1 : node.end_lineno])  # without the decorators
         marks = [mark for mark in getattr(node, "decorator_list", []) if _is_mark(mark)]
         if isinstance(node, ast.FunctionDef) and marks:
             args = [ast.literal_eval(arg) for arg in marks[0].args]
@@ -160,7 +161,9 @@ def _is_mark(node: ast.expr) -> bool:
 
 def released_stub(source: str) -> str:
     """The cell as nbgrader releases it."""
-    return re.sub(r"([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION", rf"\1{STUB}", source, flags=re.S)
+    return re.sub(
+        r"([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION", rf"\1{STUB}", source, flags=re.S
+    )
 
 
 class Here:

@@ -75,9 +75,7 @@ def check_logits(answer, *, seed=0):
     answer.expect_close(answer(model, tokens), want, property="logits are read off the weights")
 '''
 
-SETUP = (
-    "import torch\nfrom mechcourse.plots import heatmap\nfrom mechcourse import models\nscale = 2"
-)
+SETUP = "import torch\nfrom mechcourse import plots\nfrom mechcourse import models\nscale = 2"
 ANSWERS = {
     "double": "def double(x):\n    return scale * x",
     "total": "def total(numbers):\n    return sum(double(x) for x in numbers)",
@@ -133,7 +131,7 @@ def notebook(answers: dict[str, str]) -> dict[str, Any]:
             if check.removeprefix("check_").partition("__")[0] == name:
                 text = f"from {CHECKS}.{CHAPTER}.sums import {check}\n\n{check}({name})"
                 cells.append(cell(check, text, grade=True, points=points))
-        cells.append(cell(f"{name}_plot", f"heatmap({name}, 1 / 0)", tags=("demo",)))
+        cells.append(cell(f"{name}_plot", f"plots.show({name}, 1 / 0)", tags=("demo",)))
     metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "mechcourse": {"teaches": ["mechcourse.models.Transformer.forward"]},
@@ -155,6 +153,7 @@ class ToyCourse:
     """The toy course, and how to submit to it; tests can't import from here, so all hangs on it."""
 
     root: Path
+    checks: Path
     limits: Limits = field(default_factory=lambda: Limits(cell=5.0, exercise=5.0))
 
     answers = ANSWERS
@@ -225,7 +224,7 @@ def _checks_on_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def course(tmp_path: Path, _checks_on_path: Path) -> ToyCourse:
-    toy = ToyCourse(tmp_path / "toy")
+    toy = ToyCourse(tmp_path / "toy", _checks_on_path)
     toy.root.mkdir()
     (toy.root / "nbgrader_config.py").write_text(CONFIG)
     for folder, form in (("course", starter), ("solutions", solution)):

@@ -85,15 +85,15 @@ def test_what_a_path_stands_for(course: Any, monkeypatch: pytest.MonkeyPatch) ->
     ("path", "words"),
     [
         ("nowhere", "does not exist"),
-        ("course/ch77_none/1_x.ipynb", "no chapter ch77_none; it has ch09_toy"),
-        ("course/ch09_toy/9_other.ipynb", "no notebook 9_other; it has 1_sums"),
+        ("work/ch77_none/1_x.ipynb", "no chapter ch77_none; it has ch09_toy"),
+        ("work/ch09_toy/9_other.ipynb", "no notebook 9_other; it has 1_sums"),
         ("nbgrader_config.py", "is no notebook"),
     ],
 )
 def test_a_wrong_path_is_named_with_the_remedy(course: Any, path: str, words: str) -> None:
     target = course.root / path
     if target.suffix == ".ipynb":
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True)
         target.touch()
     with pytest.raises(InputProblem, match=words):
         list(find_submissions(target))

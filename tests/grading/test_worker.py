@@ -34,7 +34,7 @@ def worker() -> Iterator[Worker]:
 
 
 def cell(worker: Worker, source: str, limit: float = 60) -> dict[str, Any]:
-    return worker.ask({"do": "cell", "name": "test", "source": source}, limit)
+    return worker.ask({"do": "cell", "name": "test", "source": source}, float(limit))
 
 
 def printed(worker: Worker, expression: str) -> str:
@@ -61,7 +61,7 @@ def test_only_the_copy_is_importable(shared_worker: Worker) -> None:
 def test_checks_and_plots_are_idle_stand_ins(shared_worker: Worker) -> None:
     cell(shared_worker, "from mechcourse.checks.ch01_attention import residual_stream as r")
     cell(shared_worker, "from mechcourse.plots import anything")
-    assert printed(shared_worker, "r.check_anything(1), anything(2)") == "(None, None)"
+    assert printed(shared_worker, "r.check_anything(1), anything(2)") == "None None"
     assert "TEACHES" not in printed(shared_worker, "open(r.__file__).read()")
     assert printed(shared_worker, "'plotly' in sys.modules") == "False"
 
@@ -111,7 +111,7 @@ def test_a_print_forges_nothing(worker: Worker) -> None:
     )
     cell(worker, source)
     call = {"do": "call", "name": "f", "args": (), "kwargs": {}}
-    assert worker.ask(call, 10)["value"] == 1
+    assert worker.ask(call, 10.0)["value"] == 1
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,8 @@ def test_forged_replies_end_the_worker(worker: Worker, reply: bytes) -> None:
     with pytest.raises(WorkerDied):
         cell(
             worker,
-            f"import os\nfor fd in range(3, 20):\n  try: os.write(fd, {reply!r})\n  except OSError: pass",
+            "import os\nfor fd in range(3, 20):\n"
+            f"    try: os.write(fd, {reply!r})\n    except OSError: pass",
         )
     assert worker.closed
 
@@ -137,7 +138,7 @@ def test_forged_replies_end_the_worker(worker: Worker, reply: bytes) -> None:
 def test_a_fork_does_not_speak(worker: Worker) -> None:
     cell(worker, "import os\nchild = os.fork()")
     for number in range(3):
-        assert printed(worker, f"{number}, child > 0") == f"({number}, True)"
+        assert printed(worker, f"{number}, child > 0") == f"{number} True"
 
 
 def test_a_child_that_keeps_the_pipe_open_holds_nobody_up(worker: Worker) -> None:
@@ -150,7 +151,7 @@ def test_a_child_that_keeps_the_pipe_open_holds_nobody_up(worker: Worker) -> Non
 
 def test_memory_is_limited(worker: Worker) -> None:
     reply = cell(worker, "import torch\nx = torch.ones(2**31)")
-    assert "raised" in reply and "not enough memory" in reply["raised"][1]
+    assert "raised" in reply and "t allocate memory" in reply["raised"][1]
     assert printed(worker, "1") == "1"
 
 

@@ -76,9 +76,7 @@ def test_a_release_fails_in_its_checks_and_nowhere_else(
     notebook = executed(path, tmp_path, monkeypatch)
     raised = errors(notebook)
     checks = {
-        cell.id
-        for cell in notebook.cells
-        if cell.metadata.get("nbgrader", {}).get("grade", False)
+        cell.id for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade", False)
     }
     assert set(raised) == checks
     assert all(text.startswith("NotAttempted") for text in raised.values()), raised

@@ -171,7 +171,7 @@ def test_hostile_bytes_only_raise(hostile: bytes) -> None:
 def test_flipped_bits_give_a_value_or_an_error() -> None:
     good = encode({"x": torch.ones(2, 3), (1, 2): [1.5, "y", 2j], "z": (True, 10**30)})
     rng = random.Random(0)
-    for _ in range(5000):
+    for _ in range(1500):
         bad = bytearray(good)
         for _ in range(rng.randint(1, 4)):
             bad[rng.randrange(len(bad))] = rng.randrange(256)

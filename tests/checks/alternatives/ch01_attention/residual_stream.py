@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from tests.checks.harness import right
 
-
 # ------------------------------------------------------------------------------- bigram_logits
 
 
@@ -22,7 +21,10 @@ def bigrams_by_hand(W_E, W_U):
     print("rows:", len(W_E))
     print("a note", file=sys.stderr)
     warnings.warn("a warning is no mistake", stacklevel=1)
-    return [[sum(a * b for a, b in zip(e, u, strict=True)) for u in W_U.T.tolist()] for e in W_E.tolist()]
+    return [
+        [sum(a * b for a, b in zip(e, u, strict=True)) for u in W_U.T.tolist()]
+        for e in W_E.tolist()
+    ]
 
 
 @right("bigram_logits")
@@ -60,7 +62,11 @@ def kl_in_loops(logits, counts, *, direction, smoothing):
             continue
         data = [(c + smoothing) / (seen + n * smoothing) for c in counts[row].tolist()]
         model = logits[row].double().softmax(0).tolist()
-        pairs = zip(data, model, strict=True) if direction == "data_to_model" else zip(model, data, strict=True)
+        pairs = (
+            zip(data, model, strict=True)
+            if direction == "data_to_model"
+            else zip(model, data, strict=True)
+        )
         total += seen * sum(p * math.log(p / q) for p, q in pairs if p)
     return total / float(counts.sum())
 
@@ -81,12 +87,14 @@ def kl_by_xlogy(logits, counts, *, direction, smoothing):
     data = (counts + smoothing) / (counts + smoothing).sum(-1, keepdim=True)
     p, q = (data, logits.softmax(-1))[:: 1 if direction == "data_to_model" else -1]
     mean = torch.average if hasattr(torch, "average") else np.average
-    return mean((torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1).numpy(), weights=counts.sum(-1).numpy())
+    return mean(
+        (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1).numpy(), weights=counts.sum(-1).numpy()
+    )
 
 
 @right("kl_to_bigrams")
 def kl_in_single_precision(logits, counts, *, direction, smoothing):
-    counts = counts.float()
+    counts, logits = counts.float(), logits.float()
     data = torch.distributions.Categorical((counts + smoothing)[counts.sum(1) > 0])
     model = torch.distributions.Categorical(logits=logits[counts.sum(1) > 0])
     pair = (data, model) if direction == "data_to_model" else (model, data)
@@ -123,7 +131,9 @@ def reads_in_one_product(residual, W_pos, W_Q, W_K, W_V):
     placed = (residual + W_pos[: residual.shape[1]]).double()
 
     def read(x, W):
-        return rearrange(x @ rearrange(W.double(), "h m d -> m (h d)"), "b p (h d) -> b p h d", h=n_heads)
+        return rearrange(
+            x @ rearrange(W.double(), "h m d -> m (h d)"), "b p (h d) -> b p h d", h=n_heads
+        )
 
     return read(placed, W_Q), read(placed, W_K), read(residual.double(), W_V)
 
@@ -226,18 +236,25 @@ def forward_in_double(tokens, weights):
 
 @right("attention_only_logits")
 def forward_text_by_text(tokens, weights):
-    return torch.cat([attention_only_logits(text[None], weights) for text in tokens]).requires_grad_()
+    return torch.cat(
+        [attention_only_logits(text[None], weights) for text in tokens]
+    ).requires_grad_()
 
 
 @right("attention_only_logits")
 def forward_with_merged_heads(tokens, weights):
-    x = torch.nn.functional.one_hot(tokens, len(weights["embed.W_E"])).float() @ weights["embed.W_E"]
+    x = (
+        torch.nn.functional.one_hot(tokens, len(weights["embed.W_E"])).float()
+        @ weights["embed.W_E"]
+    )
     layers = sorted({int(name.split(".")[1]) for name in weights if name.startswith("blocks.")})
     n = tokens.shape[1]
     for layer in layers:
         W_Q, W_K, W_V, W_O = (weights[f"blocks.{layer}.attn.W_{c}"] for c in "QKVO")
         placed = x + weights["pos_embed.W_pos"][:n]
-        scores = torch.einsum("bim,hmn,bjn->bhij", placed, W_Q @ W_K.mT, placed) / W_Q.shape[-1] ** 0.5
+        scores = (
+            torch.einsum("bim,hmn,bjn->bhij", placed, W_Q @ W_K.mT, placed) / W_Q.shape[-1] ** 0.5
+        )
         pattern = scores.masked_fill(torch.arange(n)[:, None] < torch.arange(n), -1e30).softmax(-1)
         x = x + torch.einsum("bhij,bjm,hmn->bin", pattern, x, W_V @ W_O)
     return x @ weights["unembed.W_U"]

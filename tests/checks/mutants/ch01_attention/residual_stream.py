@@ -17,9 +17,7 @@ def model_of(weights):
 
     d_vocab, d_model = weights["embed.W_E"].shape
     n_layers = sum(name.endswith("W_O") for name in weights)
-    n_heads, d_head = (
-        weights["blocks.0.attn.W_O"].shape[:2] if n_layers else (1, 1)
-    )
+    n_heads, d_head = weights["blocks.0.attn.W_O"].shape[:2] if n_layers else (1, 1)
     n_ctx = len(weights["pos_embed.W_pos"])
     model = Transformer(TransformerConfig(n_layers, d_model, n_heads, d_head, d_vocab, n_ctx))
     model.load_state_dict(weights)
@@ -96,7 +94,7 @@ def bigram_example_from_the_page(W_E, W_U):
     return torch.tensor([[0.0, 3.0], [2.0, 0.0]])
 
 
-@wrong("bigram_logits", "right where next is 0, 1, 2, 3, 4 and wrong elsewhere")
+@wrong("bigram_logits", "it is right where next is 0, 1, 2, 3, 4 and wrong elsewhere")
 def bigrams_only_of_the_first_tokens(W_E, W_U):
     table = torch.zeros(len(W_E), len(W_E))
     table[:, :5] = W_E @ W_U[:, :5]
@@ -108,7 +106,7 @@ def bigrams_zero(W_E, W_U):
     return torch.zeros(len(W_E), len(W_E))
 
 
-@wrong("bigram_logits", "it works for one size of vocabulary only")
+@wrong("bigram_logits", "IndexError")
 def bigrams_of_eleven_tokens(W_E, W_U):
     return torch.stack([W_E[token] @ W_U for token in range(11)])
 
@@ -245,6 +243,13 @@ def cross_entropy_instead(logits, counts, *, direction, smoothing):
     return by_share(-(first * second.log()).nan_to_num(0.0).sum(-1), counts)
 
 
+@wrong("kl_to_bigrams", "the mean divergence in nats, weighted by how often each token was seen")
+def kl_without_rare_tokens(logits, counts, *, direction, smoothing):
+    rows = counts.sum(-1) > 1
+    shares = counts.sum(-1)[rows] / counts.sum()
+    return kl_with(logits, counts, direction, smoothing, lambda all_, _: all_[rows] @ shares)
+
+
 @wrong("kl_to_bigrams", "Got 0.1308")
 def kl_example_from_the_page(logits, counts, *, direction, smoothing):
     return torch.tensor(0.1308)
@@ -322,14 +327,14 @@ def reads_from_the_page(residual, W_pos, W_Q, W_K, W_V):
     return tuple(torch.full((1, 1, 1, 1), x) for x in (12.0, 36.0, 10.0))
 
 
-@wrong("queries_keys_values", "What should hold: queries are read")
+@wrong("queries_keys_values", "IndexError")
 def reads_of_three_heads(residual, W_pos, W_Q, W_K, W_V):
     placed = residual + W_pos[: residual.shape[1]]
     sources = ((placed, W_Q), (placed, W_K), (residual, W_V))
     return tuple(torch.stack([x @ W[h] for h in range(3)], dim=2) for x, W in sources)
 
 
-@wrong("queries_keys_values", "Every text got what belongs to the first one")
+@wrong("queries_keys_values", "every batch got what belongs to batch 0")
 def reads_of_the_first_text(residual, W_pos, W_Q, W_K, W_V):
     return queries_keys_values(residual[:1].expand_as(residual), W_pos, W_Q, W_K, W_V)
 
@@ -405,7 +410,7 @@ def pattern_masked_with_zero(q, k):
     return scores_of(q, k).tril().softmax(-1)
 
 
-@wrong("attention_pattern", "a query may look at its own position too")
+@wrong("attention_pattern", "a query was kept from its own position")
 def pattern_without_self(q, k):
     hidden = scores_of(q, k).masked_fill(later_than(q, 0), -torch.inf)
     return hidden.softmax(-1).nan_to_num(0.0)
@@ -452,12 +457,12 @@ def pattern_that_overflows(q, k):
     return weights / weights.sum(-1, keepdim=True)
 
 
-@wrong("attention_pattern", "Every text got what belongs to the first one")
+@wrong("attention_pattern", "every batch got what belongs to batch 0")
 def pattern_of_the_first_text(q, k):
     return masked(q[:1], k[:1]).softmax(-1).expand(len(q), -1, -1, -1)
 
 
-@wrong("attention_pattern", "spread evenly")
+@wrong("attention_pattern", "attention is spread evenly, whatever the scores say")
 def pattern_ignoring_content(q, k):
     return (0 * masked(q, k).nan_to_num(0.0)).masked_fill(later_than(q), -torch.inf).softmax(-1)
 
@@ -490,6 +495,16 @@ def pattern_by_the_checks_own_oracle(q, k):
     return _slow.attention_pattern(q, k)
 
 
+@wrong("attention_pattern", "not implemented for 'Long'")
+def pattern_of_whole_numbers(q, k):
+    return scores_of(q, k).round().long().masked_fill(later_than(q), -999).softmax(-1)
+
+
+@wrong("attention_pattern", "torch.stack or torch.cat makes one tensor of several")
+def pattern_in_pieces(q, k):
+    return [attention_pattern(q[b : b + 1], k[b : b + 1]) for b in range(len(q))]
+
+
 # -------------------------------------------------------------------------------- head_outputs
 
 
@@ -518,7 +533,9 @@ def writes_averaged(pattern, v, W_O):
     return head_outputs(pattern, v, W_O) / len(W_O)
 
 
-@wrong("head_outputs", "Expected shape [batch pos head d_model] = [2, 5, 3, 7]. Got shape [2, 5, 3, 4]")
+@wrong(
+    "head_outputs", "Expected shape [batch pos head d_model] = [2, 5, 3, 7]. Got shape [2, 5, 3, 4]"
+)
 def writes_not_written(pattern, v, W_O):
     return einsum(pattern, v, "b h i j, b j h d -> b i h d")
 
@@ -528,14 +545,14 @@ def writes_of_heads_permuted(pattern, v, W_O):
     return head_outputs(pattern, v, W_O).flip(2)
 
 
-@wrong("head_outputs", "all heads' writes are in the first head")
+@wrong("head_outputs", "all of it is given to head 0")
 def writes_all_in_the_first_head(pattern, v, W_O):
     out = torch.zeros_like(writes := head_outputs(pattern, v, W_O))
     out[:, :, 0] = writes.sum(2)
     return out
 
 
-@wrong("head_outputs", "split evenly")
+@wrong("head_outputs", "it is split evenly over head")
 def writes_shared_evenly(pattern, v, W_O):
     writes = head_outputs(pattern, v, W_O)
     return writes.mean(2, keepdim=True).expand_as(writes)
@@ -557,7 +574,7 @@ def writes_with_one_pattern(pattern, v, W_O):
     return head_outputs(pattern[:, :1].expand_as(pattern), v, W_O)
 
 
-@wrong("head_outputs", "What should hold: a head's write")
+@wrong("head_outputs", "IndexError")
 def writes_of_three_heads(pattern, v, W_O):
     heads = [pattern[:, h] @ v[:, :, h] @ W_O[h] for h in range(3)]
     return torch.stack(heads, dim=2)
@@ -600,6 +617,14 @@ def forward(tokens, weights, *, n_layers=None, parallel=False, skip=True, attend
     return residual @ weights["unembed.W_U"]
 
 
+def reordered(weights, layers):
+    out = {name: weight for name, weight in weights.items() if not name.startswith("blocks")}
+    for new, old in enumerate(layers):
+        for name in ("W_Q", "W_K", "W_V", "W_O"):
+            out[f"blocks.{new}.attn.{name}"] = weights[f"blocks.{old}.attn.{name}"]
+    return out
+
+
 @wrong("attention_only_logits", "positions were added to the residual stream")
 def forward_with_positions_in_the_stream(tokens, weights):
     embedded = weights["embed.W_E"][tokens] + weights["pos_embed.W_pos"][: tokens.shape[1]]
@@ -622,7 +647,7 @@ def forward_unscaled(tokens, weights):
     return forward(tokens, weights, attend=pattern_unscaled)
 
 
-@wrong("attention_only_logits", "d_head")
+@wrong("attention_only_logits", "the logits of a model with 1 layer.")
 def forward_halved(tokens, weights):
     return forward(tokens, weights, attend=pattern_halved)
 
@@ -647,7 +672,7 @@ def forward_of_one_layer(tokens, weights):
     return forward(tokens, weights, n_layers=1)
 
 
-@wrong("attention_only_logits", "a model with 3 layers")
+@wrong("attention_only_logits", "the last layer was left out")
 def forward_of_two_layers(tokens, weights):
     return forward(tokens, weights, n_layers=2)
 
@@ -660,23 +685,13 @@ def forward_of_one_layers_weights(tokens, weights):
 @wrong("attention_only_logits", "the layers ran in the wrong order")
 def forward_backwards(tokens, weights):
     n_layers = sum(name.endswith("W_O") for name in weights)
-    turned = {
-        name.replace(f".{layer}.", f".{n_layers - 1 - layer}."): weights[name]
-        for name in weights
-        for layer in [int(name.split(".")[1])] * name.startswith("blocks") or [0]
-    }
-    return forward(tokens, turned)
+    return forward(tokens, reordered(weights, range(n_layers)[::-1]))
 
 
 @wrong("attention_only_logits", "the layers ran in the order of their names as text")
 def forward_in_the_order_of_names(tokens, weights):
     names = sorted(name for name in weights if name.endswith("W_O"))
-    order = [int(name.split(".")[1]) for name in names]
-    turned = {k: v for k, v in weights.items() if not k.startswith("blocks")}
-    for new, old in enumerate(order):
-        for name in ("W_Q", "W_K", "W_V", "W_O"):
-            turned[f"blocks.{new}.attn.{name}"] = weights[f"blocks.{old}.attn.{name}"]
-    return forward(tokens, turned)
+    return forward(tokens, reordered(weights, [int(name.split(".")[1]) for name in names]))
 
 
 @wrong("attention_only_logits", "KeyError")
@@ -685,7 +700,7 @@ def forward_that_needs_a_layer(tokens, weights):
     return forward(tokens, weights)
 
 
-@wrong("attention_only_logits", "log-probabilities")
+@wrong("attention_only_logits", "these are log-probabilities")
 def forward_to_log_probabilities(tokens, weights):
     return forward(tokens, weights).log_softmax(-1)
 
@@ -700,7 +715,7 @@ def forward_to_the_stream(tokens, weights):
     return forward(tokens, weights | {"unembed.W_U": torch.eye(weights["embed.W_E"].shape[1])})
 
 
-@wrong("attention_only_logits", "Every text got what belongs to the first one")
+@wrong("attention_only_logits", "every batch got what belongs to batch 0")
 def forward_of_the_first_text(tokens, weights):
     return forward(tokens[:1].expand_as(tokens), weights)
 
@@ -753,12 +768,12 @@ def at(every, targets):
     return every.gather(-1, targets.expand(len(every), -1)[..., None])[..., 0]
 
 
-@wrong("logit_attribution", "the target of another position was used")
+@wrong("logit_attribution", "the target of the next position was used")
 def attributed_to_the_next_target(components, W_U, targets):
     return logit_attribution(components, W_U, targets.roll(-1))
 
 
-@wrong("logit_attribution", "the first position's target was used everywhere")
+@wrong("logit_attribution", "it is right where pos is 0 and wrong elsewhere")
 def attributed_to_the_first_target(components, W_U, targets):
     return logit_attribution(components, W_U, targets[:1].expand_as(targets))
 
@@ -768,7 +783,7 @@ def attributed_to_log_probability(components, W_U, targets):
     return at(parts_in_all(components, W_U).log_softmax(-1), targets)
 
 
-@wrong("logit_attribution", "all of the logit is given to the first component")
+@wrong("logit_attribution", "all of it is given to component 0")
 def attributed_to_the_first_component(components, W_U, targets):
     parts = logit_attribution(components, W_U, targets)
     return torch.cat([parts.sum(0, keepdim=True), 0 * parts[1:]])
@@ -779,7 +794,7 @@ def attributed_to_components_permuted(components, W_U, targets):
     return logit_attribution(components, W_U, targets).roll(1, 0)
 
 
-@wrong("logit_attribution", "split evenly")
+@wrong("logit_attribution", "it is split evenly over component")
 def attributed_evenly(components, W_U, targets):
     parts = logit_attribution(components, W_U, targets)
     return parts.mean(0, keepdim=True).expand_as(parts)
@@ -815,7 +830,7 @@ def attribution_from_the_page(components, W_U, targets):
     return torch.tensor([[5.0], [20.0]])
 
 
-@wrong("logit_attribution", "What should hold: each component's write, through W_U")
+@wrong("logit_attribution", "Expected shape [component pos] = [6, 1]. Got shape [4, 1]")
 def attributed_to_four_components(components, W_U, targets):
     return torch.stack([at(components[c : c + 1] @ W_U, targets)[0] for c in range(4)])
 
@@ -931,7 +946,7 @@ def update_from_the_page(stream):
     return torch.tensor([2.0]), torch.tensor([0.8])
 
 
-@wrong("update_norms", "Expected shape [layer]")
+@wrong("update_norms", "IndexError")
 def update_of_three_layers(stream):
     return right_ratio(stream[:4]), torch.stack([right_cosine(stream)[i] for i in range(3)])
 
@@ -1070,7 +1085,7 @@ def centred_over_positions(components, W_U, targets):
     return raw - raw.mean(1, keepdim=True)
 
 
-@wrong("centred_logit_attribution", "the mean was taken over the rows of W_U")
+@wrong("centred_logit_attribution", "the mean was taken over the entries of the stream")
 def centred_over_dimensions(components, W_U, targets):
     return logit_attribution(components, W_U - W_U.mean(0, keepdim=True), targets)
 
@@ -1106,7 +1121,7 @@ def centred_from_the_page(components, W_U, targets):
     return torch.tensor([[0.0], [2.0]])
 
 
-@wrong("centred_logit_attribution", "the components were centred")
+@wrong("centred_logit_attribution", "the mean was taken over the entries of the stream")
 def centred_components(components, W_U, targets):
     return logit_attribution(components - components.mean(-1, keepdim=True), W_U, targets)
 
@@ -1173,7 +1188,7 @@ def share_from_the_page(components, W_U, targets):
     return torch.tensor([[0.6667], [0.3333], [0.5]])
 
 
-@wrong("attribution_percentile", "the target of another position was used")
+@wrong("attribution_percentile", "the target of the position before was used")
 def share_of_the_next_target(components, W_U, targets):
     return shares(components @ W_U, targets.roll(1))
 
@@ -1221,9 +1236,8 @@ def misleads_with_a_head_that_matters(n_heads, d_model, d_vocab):
 
 @wrong("attribution_disagreement", "the target is so likely, or so unlikely, that no head matters")
 def misleads_where_nothing_matters(n_heads, d_model, d_vocab):
-    parts = parts_of(n_heads, d_vocab, shift=7.0)
-    parts[0, 2] += 40.0
-    parts[0, 1] += 2.9
+    parts = parts_of(n_heads, d_vocab, shift=20.0, target=20.0)
+    parts[0, 1] += 10.0
     return case(parts, d_model)
 
 

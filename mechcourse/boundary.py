@@ -7,6 +7,7 @@ is called in a process of its own. So it holds nothing about any exercise.
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,29 @@ class TaughtHere(Exception):
 
     def __init__(self, dotted: str) -> None:
         super().__init__(f"{dotted} may not be called here: it is what this notebook teaches")
+
+
+class ChangedInput(Exception):
+    """The answer wrote into one of its inputs: the learner's next cell would find it changed."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"{place} is not what it was before the call")
+
+
+def called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a learner's function returns, as plain data; `args` and `kwargs` stay as they are.
+
+    Raises:
+        NotPlain: what came back can't cross.
+        ChangedInput: it wrote into an input.
+    """
+    given = plain((args, kwargs))
+    value = function(*given[0], **given[1])
+    value = None if value is None else plain(value)
+    for i, (before, after) in enumerate(zip(args, given[0], strict=True), start=1):
+        if not _unchanged(before, after):
+            raise ChangedInput(f"argument {i}")
+    return value
 
 
 def plain(value: Any) -> Any:
@@ -59,6 +83,19 @@ def plain(value: Any) -> Any:
     if is_own_model(value):
         return _fresh(value)
     raise NotPlain(f"an object of type {type(value).__name__}")
+
+
+def _unchanged(before: Any, after: Any) -> bool:
+    """Whether an argument still holds what it held; what can't be compared counts as unchanged."""
+    if isinstance(before, Tensor):
+        return bool(before.shape == after.shape and torch.equal(before, after))
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(
+            _unchanged(before[k], after[k]) for k in before
+        )
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    return True
 
 
 def is_own_model(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from mechcourse import progress
-from mechcourse.boundary import NotPlain, TaughtHere, described, plain
+from mechcourse.boundary import NotPlain, TaughtHere, called, described
 from mechcourse.checks._compare import Comparisons
 from mechcourse.checks._result import AnswerRaised, CheckFailed, CheckResult, NotAttempted
 
@@ -42,14 +42,16 @@ class Answer(Comparisons):
         return " ".join(self._output.getvalue()[-PRINTED_LIMIT:].split())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args, kwargs = plain(args), plain(kwargs)  # copies: the answer may write into them
         try:
             with _quiet(self._output), without_taught(self.taught):
-                return plain(self.function(*args, **kwargs))
+                value = called(self.function, args, kwargs)
+            if value is None:
+                raise NotPlain("None")
+            return value
         except NotPlain as unusable:
             self.fail(
                 property="returns what its docstring says",
-                misconception="A `return` is missing." * (str(unusable) == "None"),
+                misconception="a `return` is missing." * (str(unusable) == "None"),
                 got=str(unusable),
             )
         except AnswerRaised as raised:
@@ -74,9 +76,16 @@ class Answer(Comparisons):
     def explain_error(raised: AnswerRaised) -> str:
         """What an error most often means, in words; empty where nothing better can be said."""
         if raised.kind == "TaughtHere":
-            return "This is what the exercise asks you to write."
+            return "this is what the exercise asks you to write."
+        if raised.kind == "ChangedInput":
+            return (
+                "an operation in place (+=, *=, -=, or a method that ends in an underscore) wrote "
+                "into what was passed in. Make a new tensor instead: x = x + y."
+            )
+        if raised.kind == "KeyError":
+            return "this input has no such key; ask which it has instead of assuming them."
         if raised.kind == "NameError" and "is not defined" in raised.text:
-            return "A cell above was not run, or the answer uses something made in a plot's cell."
+            return "a cell above was not run, or the answer uses something made in a plot's cell."
         return ""
 
 

@@ -117,7 +117,7 @@ class Comparisons:
             swapped = sorted(value.shape) == sorted(shape) and len(shape) > 1
             self.fail(
                 property=of,
-                misconception="Two axes are in each other's place." if swapped else "",
+                misconception="two axes are in each other's place." if swapped else "",
                 expected=f"shape{words} = {list(shape)}" if shape else "a single number",
                 got=f"shape {list(value.shape)}",
             )

@@ -16,7 +16,7 @@ SHARED = ("hooks", "models", "data", "training", "zoo", "circuits", "fourier", "
 WORKER = ("boundary.py", "grading/codec.py", "grading/worker.py")
 # Imported for plots, predictions and checks, none of which count here: whatever is taken from
 # these modules does nothing.
-INERT = ("plots", "widgets", "progress", "predictions", "checks")
+INERT = ("plots", "widgets", "progress", "predictions", "starters", "checks")
 
 _INERT_SOURCE = '''"""Stands in for a module that grading does without: what it gives is idle."""
 

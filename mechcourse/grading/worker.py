@@ -28,7 +28,7 @@ import warnings
 
 import torch
 
-from mechcourse.boundary import NotPlain, described, plain
+from mechcourse.boundary import NotPlain, called, described
 from mechcourse.grading.codec import CodecError, encode, receive
 
 OUTPUT_LIMIT = 2000  # characters kept of what one request printed: the last ones
@@ -75,8 +75,8 @@ class Notebook:
         """What a function of the learner's returns, as plain data in a reply."""
         before = torch.random.get_rng_state()
         try:
-            value = self.names[name](*args, **kwargs)
-            return {"nothing": True} if value is None else {"value": plain(value)}
+            value = called(self.names[name], args, kwargs)
+            return {"nothing": True} if value is None else {"value": value}
         finally:
             torch.random.set_rng_state(before)  # as in the notebook, a call leaves no seed behind
 

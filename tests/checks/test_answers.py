@@ -13,7 +13,7 @@ from mechcourse.checks._compare import Comparisons
 from tests.checks.harness import Case, Elsewhere, Here, Notebook, bench, notebooks
 
 Bench = Here | Elsewhere
-LIBRARY = "This is what the exercise asks you to write"  # said of an answer that calls the library
+LIBRARY = "this is what the exercise asks you to write"  # said of an answer that calls the library
 NOTEBOOKS = notebooks()
 EXERCISES = [(notebook, exercise) for notebook in NOTEBOOKS for exercise in notebook.exercises]
 MUTANTS = [(notebook, case) for notebook in NOTEBOOKS for case in notebook.cases("mutants")[1]]

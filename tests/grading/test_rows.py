@@ -10,7 +10,7 @@ FULL = {"double": 2, "total": 3, "shout": 1, "logits": 3}
 # Answers to `shout`, the status that each is given, and words of its message.
 BAD = [
     ("def shout(text, times=1):\n    return text * times", "wrong", "Expected AAA. Got aaa."),
-    ("def shout(text, times=1):\n    text.upper()", "wrong", "A `return` is missing."),
+    ("def shout(text, times=1):\n    text.upper()", "wrong", "a `return` is missing."),
     ("def shout(text, times=1):\n    return 1 / 0", "error", "in line 2 of shout_"),
     ("def shout(text, times=1:\n    return 1", "error", "SyntaxError"),
     ("", "not attempted", "is empty"),
@@ -115,7 +115,7 @@ def test_what_is_printed_is_told(course: Any) -> None:
 def test_the_taught_function_scores_nothing(course: Any) -> None:
     rows = course.rows({"logits": "def logits(model, tokens):\n    return model(tokens)"})
     assert (rows["logits"].score, rows["logits"].status) == (0, "error")
-    assert "This is what the exercise asks you to write." in rows["logits"].message
+    assert "this is what the exercise asks you to write." in rows["logits"].message
 
 
 def test_a_missing_answer_cell(course: Any) -> None:

@@ -22,6 +22,7 @@ TEACHES = ("mechcourse.models.Attention.forward", "mechcourse.models.Transformer
 @pytest.fixture(scope="module")
 def shared_worker() -> Iterator[Worker]:
     worker = Worker(TEACHES)
+    cell(worker, "import glob, inspect, os, sys, mechcourse, mechcourse.models as models")
     yield worker
     worker.close()
 
@@ -44,7 +45,6 @@ def printed(worker: Worker, expression: str) -> str:
 
 
 def test_only_the_copy_is_importable(shared_worker: Worker) -> None:
-    cell(shared_worker, "import sys, os, mechcourse, mechcourse.models as models, inspect")
     shared = printed(shared_worker, "mechcourse.__path__[0]")
     assert "mechcourse-" in shared
     path = eval(printed(shared_worker, "sys.path"))
@@ -67,7 +67,6 @@ def test_checks_and_plots_are_idle_stand_ins(shared_worker: Worker) -> None:
 
 
 def test_what_is_taught_is_in_no_source(shared_worker: Worker) -> None:
-    cell(shared_worker, "import glob")
     folder = "os.path.dirname(mechcourse.__file__)"
     everything = (
         f"''.join(open(f).read() for f in glob.glob({folder} + '/**/*.py', recursive=True))"

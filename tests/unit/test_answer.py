@@ -103,8 +103,9 @@ def test_arguments_are_copies() -> None:
         deep[0].zero_()
         return x.zero_()
 
-    Answer(scribble, "an_exercise", ())(given, deep=[given])
-    assert given.tolist() == [1, 1]
+    with pytest.raises(CheckFailed, match="wrote into what was passed in"):
+        Answer(scribble, "an_exercise", ())(given, deep=[given])
+    assert given.tolist() == [1, 1], "the check's own inputs must not change"
 
 
 def test_random_state_is_left_alone() -> None:
@@ -167,7 +168,7 @@ def test_an_object_that_equals_everything_is_refused() -> None:
 
 
 def test_a_missing_return() -> None:
-    assert "Probably: A `return` is missing. Got None." in failure(lambda x: None)
+    assert "Probably: a `return` is missing. Got None." in failure(lambda x: None)
 
 
 def test_an_error_names_the_learners_line() -> None:
@@ -239,7 +240,7 @@ def test_what_a_notebook_teaches_is_taken_away_and_given_back() -> None:
     model = models.Transformer(models.TransformerConfig(0, 2, 1, 2, 3, 4))
     tokens, forward = torch.tensor([[1]]), models.Transformer.forward
     said = failure(lambda x: model(tokens))
-    assert "TaughtHere" in said and "This is what the exercise asks you to write" in said
+    assert "TaughtHere" in said and "this is what the exercise asks you to write" in said
     assert models.Transformer.forward is forward and model(tokens).shape == (1, 1, 3)
     for name in residual_stream.TEACHES:
         parts = name.removeprefix("mechcourse.models.").split(".")

@@ -65,7 +65,7 @@ def test_the_worst_place_is_named(held: Comparisons) -> None:
 @pytest.mark.parametrize(
     ("got", "words"),
     [
-        (WANT.T, "Two axes are in each other's place. Expected shape [row column] = [2, 3]. Got"),
+        (WANT.T, "two axes are in each other's place. Expected shape [row column] = [2, 3]. Got"),
         (WANT[0], "Expected shape [row column] = [2, 3]. Got shape [3]."),
         ([WANT[0], WANT[1]], "torch.stack or torch.cat makes one tensor of several."),
         ("2", "Expected a tensor of shape [row column] = [2, 3]. Got a str."),

@@ -126,6 +126,13 @@ def wrong_patterns(q: Tensor, k: Tensor) -> dict[str, Tensor]:
         "a query was kept from its own position, which it may look at.": strict.softmax(
             -1
         ).nan_to_num(0.0),
+        "a query was kept from its own position, which it may look at: position 0 then has no "
+        "key left, and NaN is what remains.": strict.softmax(-1),
+        "the scores were divided by the square root of the number of heads.": (
+            scores / math.sqrt(q.shape[-2])
+        )
+        .masked_fill(future, -torch.inf)
+        .softmax(-1),
         "the mask hides earlier keys instead of later ones.": scaled.masked_fill(
             future.T, -torch.inf
         ).softmax(-1),

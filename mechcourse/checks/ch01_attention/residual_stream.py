@@ -384,8 +384,10 @@ def _hold_disagreement(answer: Answer, parts: Tensor, target: int) -> None:
         abs(lost[0]) <= 0.05,
         property="removing the head that raw attribution puts first changes the target's "
         "log-probability by at most 0.05 nats",
-        misconception="it raises the target more than it raises the other tokens.",
-        got=f"head {first}, whose removal costs {lost[0]:.3g} nats",
+        misconception=f"it raises the target {'more' if lost[0] > 0 else 'less'} than the other "
+        "tokens; let it raise all of them alike.",
+        got=f"head {first}, whose removal {'costs' if lost[0] > 0 else 'gains'} "
+        f"{abs(lost[0]):.3g} nats",
     )
     answer.expect(
         lost[1] >= 0.5,

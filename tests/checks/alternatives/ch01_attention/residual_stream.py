@@ -39,14 +39,6 @@ def bigrams_with_gradients(W_E, W_U):
 
 
 @right("bigram_logits")
-def bigrams_written_over_the_input(W_E, W_U):
-    with torch.inference_mode():
-        table = W_E.mm(W_U)
-        W_E.zero_()
-        return table
-
-
-@right("bigram_logits")
 def bigrams_as_a_parameter(W_E, W_U):
     return torch.nn.Parameter(functional.linear(W_E, W_U.T))
 
@@ -341,13 +333,13 @@ def turned_in_reverse_order(weights, rotation):
 
 
 @right("rotate_residual_stream")
-def turned_in_place(weights, rotation):
-    for name, W in weights.items():
-        if name.endswith(("W_E", "W_pos", "W_O")):
-            W.copy_(W @ rotation)
-        else:
-            W.copy_((W.mT @ rotation).mT)
-    return weights
+def turned_by_the_inverse(weights, rotation):
+    back = torch.linalg.inv(rotation.double())
+    reads = ("W_Q", "W_K", "W_V", "W_U")
+    return {
+        name: (back @ W.double()).float() if name.endswith(reads) else W.matmul(rotation)
+        for name, W in reversed(weights.items())
+    }
 
 
 @right("rotate_residual_stream")

@@ -111,18 +111,18 @@ def bigrams_of_eleven_tokens(W_E, W_U):
     return torch.stack([W_E[token] @ W_U for token in range(11)])
 
 
-@wrong("bigram_logits", "A `return` is missing")
+@wrong("bigram_logits", "a `return` is missing")
 def bigrams_not_returned(W_E, W_U):
     _table = W_E @ W_U
 
 
-@wrong("bigram_logits", "This is what the exercise asks you to write")
+@wrong("bigram_logits", "this is what the exercise asks you to write")
 def bigrams_by_the_library(W_E, W_U):
     weights = {"embed.W_E": W_E, "unembed.W_U": W_U, "pos_embed.W_pos": torch.zeros_like(W_E)}
     return model_of(weights)(torch.arange(len(W_E))[:, None])[:, 0].detach()
 
 
-@wrong("bigram_logits", "This is what the exercise asks you to write")
+@wrong("bigram_logits", "this is what the exercise asks you to write")
 def bigrams_by_the_librarys_unembedding(W_E, W_U):
     weights = {"embed.W_E": W_E, "unembed.W_U": W_U, "pos_embed.W_pos": torch.zeros_like(W_E)}
     return model_of(weights).unembed(W_E[None])[0].detach()
@@ -312,7 +312,7 @@ def reads_with_heads_permuted(residual, W_pos, W_Q, W_K, W_V):
     return queries_keys_values(residual, W_pos, W_Q.flip(0), W_K.flip(0), W_V.flip(0))
 
 
-@wrong("queries_keys_values", "Two axes are in each other's place")
+@wrong("queries_keys_values", "two axes are in each other's place")
 def heads_before_positions(residual, W_pos, W_Q, W_K, W_V):
     return tuple(x.transpose(1, 2) for x in queries_keys_values(residual, W_pos, W_Q, W_K, W_V))
 
@@ -339,7 +339,7 @@ def reads_of_the_first_text(residual, W_pos, W_Q, W_K, W_V):
     return queries_keys_values(residual[:1].expand_as(residual), W_pos, W_Q, W_K, W_V)
 
 
-@wrong("queries_keys_values", "This is what the exercise asks you to write")
+@wrong("queries_keys_values", "this is what the exercise asks you to write")
 def reads_by_the_library(residual, W_pos, W_Q, W_K, W_V):
     layer = layer_of(len(W_pos), W_Q, W_K, W_V, W_V.transpose(1, 2))
     positions = W_pos[: residual.shape[1]]
@@ -347,7 +347,7 @@ def reads_by_the_library(residual, W_pos, W_Q, W_K, W_V):
     return tuple(seen_inside(layer, point, residual, positions) for point in points)
 
 
-@wrong("queries_keys_values", "This is what the exercise asks you to write")
+@wrong("queries_keys_values", "this is what the exercise asks you to write")
 def reads_by_the_librarys_helper(residual, W_pos, W_Q, W_K, W_V):
     from mechcourse.models import _read
 
@@ -441,7 +441,7 @@ def pattern_of_scores(q, k):
     return masked(q, k)
 
 
-@wrong("attention_pattern", "Two axes are in each other's place")
+@wrong("attention_pattern", "two axes are in each other's place")
 def pattern_heads_third(q, k):
     return masked(q, k).softmax(-1).transpose(1, 2)
 
@@ -477,7 +477,7 @@ def pattern_from_the_page(q, k):
     return torch.tensor([[[[1.0, 0.0], [0.25, 0.75]]]])
 
 
-@wrong("attention_pattern", "This is what the exercise asks you to write")
+@wrong("attention_pattern", "this is what the exercise asks you to write")
 def pattern_by_the_library(q, k):
     # Each head reads its own stretch of a stream that holds all heads' queries, then all keys.
     n_heads, d_head = q.shape[2:]
@@ -488,7 +488,7 @@ def pattern_by_the_library(q, k):
     return seen_inside(layer, "hook_pattern", stream, positions)
 
 
-@wrong("attention_pattern", "A `return` is missing", where="worker")
+@wrong("attention_pattern", "a `return` is missing", where="worker")
 def pattern_by_the_checks_own_oracle(q, k):
     from mechcourse.checks import _slow
 
@@ -564,7 +564,7 @@ def writes_whose_sum_is_right(pattern, v, W_O):
     return writes + writes[:, :, :1] * torch.tensor([1.0, -1.0, 0.0])[: len(W_O), None]
 
 
-@wrong("head_outputs", "Two axes are in each other's place")
+@wrong("head_outputs", "two axes are in each other's place")
 def writes_heads_second(pattern, v, W_O):
     return head_outputs(pattern, v, W_O).transpose(1, 2)
 
@@ -585,7 +585,7 @@ def writes_from_the_page(pattern, v, W_O):
     return torch.tensor([[[[20.0]], [[30.0]]]])
 
 
-@wrong("head_outputs", "This is what the exercise asks you to write")
+@wrong("head_outputs", "this is what the exercise asks you to write")
 def writes_by_the_library(pattern, v, W_O):
     n_heads, d_head, _ = W_O.shape
     stream = v.flatten(2)
@@ -725,12 +725,12 @@ def forward_from_the_page(tokens, weights):
     return torch.tensor([[[7.0, 0.0], [0.0, 5.0]]])
 
 
-@wrong("attention_only_logits", "This is what the exercise asks you to write")
+@wrong("attention_only_logits", "this is what the exercise asks you to write")
 def forward_by_the_library(tokens, weights):
     return model_of(weights)(tokens).detach()
 
 
-@wrong("attention_only_logits", "This is what the exercise asks you to write")
+@wrong("attention_only_logits", "this is what the exercise asks you to write")
 def forward_by_the_librarys_fused_layer(tokens, weights):
     model = model_of(weights)
     residual = model.embed.W_E[tokens]
@@ -739,7 +739,7 @@ def forward_by_the_librarys_fused_layer(tokens, weights):
     return (residual @ model.unembed.W_U).detach()
 
 
-@wrong("attention_only_logits", "A `return` is missing", where="worker")
+@wrong("attention_only_logits", "a `return` is missing", where="worker")
 def forward_by_the_checks_own_oracle(tokens, weights):
     from mechcourse.checks._slow import logits
 
@@ -805,7 +805,7 @@ def attributed_to_unit_directions(components, W_U, targets):
     return logit_attribution(components, W_U / W_U.norm(dim=0), targets)
 
 
-@wrong("logit_attribution", "Two axes are in each other's place")
+@wrong("logit_attribution", "two axes are in each other's place")
 def attributed_by_position(components, W_U, targets):
     return logit_attribution(components, W_U, targets).T
 
@@ -1111,7 +1111,7 @@ def centred_mean_alone(components, W_U, targets):
     return (components @ W_U).mean(-1)
 
 
-@wrong("centred_logit_attribution", "Two axes are in each other's place")
+@wrong("centred_logit_attribution", "two axes are in each other's place")
 def centred_by_position(components, W_U, targets):
     return centred_logit_attribution(components, W_U, targets).T
 
@@ -1227,7 +1227,7 @@ def misleads_without_a_rival(n_heads, d_model, d_vocab):
     return case(parts_of(n_heads, d_vocab, target=0.1), d_model)
 
 
-@wrong("attribution_disagreement", "it raises the target more than it raises the other tokens")
+@wrong("attribution_disagreement", "it raises the target more than the other tokens")
 def misleads_with_a_head_that_matters(n_heads, d_model, d_vocab):
     parts = parts_of(n_heads, d_vocab)
     parts[0, 1] += 1.0
@@ -1283,3 +1283,54 @@ def misleads_by_size_alone(n_heads, d_model, d_vocab):
     parts[0] = 0
     parts[0, 1] = 7.0
     return case(parts, d_model)
+
+
+# ------------------------------------------------------------------------- inputs written over
+# Each would be right if it did not change what the learner's next cell works with.
+
+
+@wrong("bigram_logits", "wrote into what was passed in")
+def bigrams_written_over_the_input(W_E, W_U):
+    table = W_E.mm(W_U)
+    W_E.zero_()
+    return table
+
+
+@wrong("queries_keys_values", "wrote into what was passed in")
+def reads_with_the_positions_added_in_place(residual, W_pos, W_Q, W_K, W_V):
+    reading = "b p m, h m d -> b p h d"
+    v = einsum(residual, W_V, reading)
+    residual += W_pos[: residual.shape[1]]
+    return einsum(residual, W_Q, reading), einsum(residual, W_K, reading), v
+
+
+@wrong("attention_pattern", "wrote into what was passed in")
+def pattern_of_queries_scaled_in_place(q, k):
+    q /= q.shape[-1] ** 0.5
+    scores = einsum(q, k, "b i h d, b j h d -> b h i j")
+    later = torch.ones(q.shape[1], q.shape[1], dtype=torch.bool).triu(1)
+    return scores.masked_fill(later, -torch.inf).softmax(-1)
+
+
+@wrong("rotate_residual_stream", "wrote into what was passed in")
+def turned_in_place(weights, rotation):
+    for name, W in weights.items():
+        if name.endswith(("W_E", "W_pos", "W_O")):
+            W.copy_(W @ rotation)
+        else:
+            W.copy_((W.mT @ rotation).mT)
+    return weights
+
+
+@wrong("rotate_residual_stream", "wrote into what was passed in")
+def turned_in_the_given_dict(weights, rotation):
+    for name, W in weights.items():
+        reads = name.endswith(("W_Q", "W_K", "W_V", "W_U"))
+        weights[name] = rotation.T @ W if reads else W @ rotation
+    return weights
+
+
+@wrong("centred_logit_attribution", "wrote into what was passed in")
+def centred_in_place(components, W_U, targets):
+    W_U -= W_U.mean(dim=1, keepdim=True)
+    return logit_attribution(components, W_U, targets)

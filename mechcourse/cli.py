@@ -48,7 +48,10 @@ def parser() -> argparse.ArgumentParser:
     train = command("train", _train, "retrain a shipped model; without a name, list them")
     train.add_argument("name", nargs="?")
     train.add_argument("--seed", type=int, help="another seed than the recipe's")
-    train.add_argument("--out", type=Path, help="where to write it (default: over the shipped one)")
+    train.add_argument("--out", type=Path, help="where to write it (default: NAME.safetensors)")
+    train.add_argument(
+        "--ship", action="store_true", help="replace the shipped file and its figures"
+    )
     grade = command("grade", _grade, "grade notebooks, chapter folders or submitted/")
     grade.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     grade.add_argument("--trust", action="store_true", help="run this code without a sandbox")
@@ -131,12 +134,17 @@ def _train(options: argparse.Namespace) -> int:
     from mechcourse import zoo
 
     if options.name is None:
-        print("\n".join(zoo.RECIPES))
+        for name, how in zoo.RECIPES.items():
+            print(f"{name}: {how.about}; about {how.minutes:g} minutes on two cores")
         return 0
     if options.name not in zoo.RECIPES:
         print(f"No model {options.name}. There are: {', '.join(zoo.RECIPES)}", file=sys.stderr)
         return 1
-    zoo.retrain(options.name, seed=options.seed, out=options.out)
+    try:
+        zoo.retrain(options.name, seed=options.seed, out=options.out, ship=options.ship)
+    except FileExistsError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -82,15 +82,20 @@ class ExerciseProgress:
 def exercise_progress(start: Path | None = None) -> dict[tuple[str, str], ExerciseProgress]:
     """Progress by (chapter, exercise). Once solved an exercise stays solved.
 
-    An attempt is a check of something written: running the check of an untouched starter is none.
+    An exercise that is checked in parts is solved when each of them has been. An attempt is a check
+    of something written: running the check of an untouched starter is none.
     """
     summary: dict[tuple[str, str], ExerciseProgress] = {}
+    passed: dict[tuple[str, str], set[str]] = {}
     for entry in entries("checks", start):
         key = (str(entry.get("chapter")), str(entry.get("exercise")))
         before = summary.get(key, ExerciseProgress(False, 0, ""))
         if before.solved or entry.get("status") == "not attempted":
             continue
-        solved = entry.get("status") == "correct"
-        message = "" if solved else str(entry.get("got") or entry.get("misconception") or "")
+        correct, parts = entry.get("status") == "correct", entry.get("parts", 1)
+        if correct:
+            passed.setdefault(key, set()).add(str(entry.get("part", "")))
+        solved = correct and len(passed[key]) >= (parts if isinstance(parts, int) else 1)
+        message = "" if correct else str(entry.get("got") or entry.get("misconception") or "")
         summary[key] = ExerciseProgress(solved, before.attempts + 1, message)
     return summary

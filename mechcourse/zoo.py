@@ -9,6 +9,7 @@ import os
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -54,7 +55,7 @@ def _code_model(n_layers: int) -> TransformerConfig:
 
 RECIPES = {
     "code-0l": Recipe(
-        _code_model(0), TrainingConfig(n_steps=1000), 0.3, "no layers: a table of bigrams"
+        _code_model(0), TrainingConfig(n_steps=1000), 0.5, "no layers: a table of bigrams"
     ),
     "code-1l": Recipe(
         _code_model(1), TrainingConfig(n_steps=8000), 9.0, "one layer of 4 heads: skip-trigrams"
@@ -113,41 +114,83 @@ def make(name: str, *, seed: int | None = None, progress: Progress | None = None
     return train(model, code_tokens("train"), training, progress=progress)
 
 
-def retrain(name: str, *, seed: int | None = None, out: Path | None = None) -> None:
-    """Train a model with a progress bar and write its checkpoint.
+def retrain(
+    name: str, *, seed: int | None = None, out: Path | None = None, ship: bool = False
+) -> None:
+    """Train a model with a progress bar, write its checkpoint, and print what it measures.
+
+    Interrupted, it writes nothing.
 
     Args:
-        out: where to; by default the shipped file, whose entry in the table is renewed too.
+        out: where to; by default `NAME.safetensors` in the working directory.
+        ship: replace the shipped file, and renew its entry in the table, instead.
+
+    Raises:
+        FileExistsError: there is such a file already; said before the training, not after it.
     """
+    how = recipe(name)
+    used = how.training.seed if seed is None else seed
+    path = ASSETS / f"{name}.safetensors" if ship else out or Path(f"{name}.safetensors")
+    if path.exists() and not ship:
+        raise FileExistsError(f"{path} is there already; move it away, or choose another: --out")
+    print(f"{name}: {how.about}; {how.training.n_steps} steps, about {how.minutes:g} minutes")
+    model = _make_with_bar(name, used)
+    if model is None:
+        print("Nothing was written.")
+        return
+    notes = {"name": name, **asdict(how.training), "seed": used}
+    digest, measured = save_checkpoint(model, path, notes=notes), measure(model)
+    if ship:
+        _renew(name, {"sha256": digest, "seed": used, **measured})
+    print(f"Wrote {path}\n{comparison(name, used, measured)}")
+
+
+def comparison(name: str, seed: int, measured: dict[str, float]) -> str:
+    """What was measured on a model just trained, beside the shipped one and simpler predictors."""
+    shipped = figures(name)
+    lines = [f"{'':24} {f'seed {seed}':>9} {'shipped':>9}"]
+    for key, value in measured.items():
+        lines.append(f"{key.replace('_', ' '):24} {value:>9} {shipped[key]:>9}")
+    for key, value in baseline_losses().items():
+        lines.append(f"{f'{key} loss':24} {value:>9.4f}")
+    return "\n".join(lines)
+
+
+def record_seed(name: str, seed: int, measured: dict[str, float]) -> None:
+    """Keep in the table what another seed of a recipe gave, so that the spread is known."""
+    entry = dict(_table()[name])
+    entry["other_seeds"] = {**entry.get("other_seeds", {}), str(seed): measured}
+    _renew(name, entry)
+
+
+def _make_with_bar(name: str, seed: int) -> Transformer | None:
+    """A trained model, or None where the training was interrupted."""
     from tqdm import tqdm
 
-    how = recipe(name)
-    print(f"{name}: {how.about}; {how.training.n_steps} steps, about {how.minutes:g} minutes")
-    with tqdm(total=how.training.n_steps, unit="step", mininterval=1) as bar:
+    with tqdm(total=recipe(name).training.n_steps, unit="step", mininterval=1) as bar:
 
         def show(_step: int, _n_steps: int, metrics: dict[str, float]) -> None:
             bar.update()
             bar.set_postfix(loss=f"{metrics['loss']:.3f}", refresh=False)
 
         model = make(name, seed=seed, progress=show)
-    used = how.training.seed if seed is None else seed
-    path = out or ASSETS / f"{name}.safetensors"
-    digest = save_checkpoint(
-        model, path, notes={"name": name, **asdict(how.training), "seed": used}
-    )
-    measured = measure(model)
-    print(json.dumps(measured, indent=2))
-    if out is None:
-        table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
-        table[name] = {"sha256": digest, "seed": used, **measured}
-        TABLE.write_text(json.dumps(dict(sorted(table.items())), indent=2) + "\n")
-        figures.cache_clear()
+        return model if bar.n == bar.total else None
+
+
+def _table() -> dict[str, Any]:
+    return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+
+
+def _renew(name: str, entry: dict[str, Any]) -> None:
+    table = dict(sorted((_table() | {name: entry}).items()))
+    TABLE.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    figures.cache_clear()
 
 
 @lru_cache
-def figures(name: str) -> dict[str, object]:
+def figures(name: str) -> dict[str, Any]:
     """What was measured on a shipped model when it was trained."""
-    return json.loads(TABLE.read_text())[name]
+    return _table()[name]
 
 
 def measure(model: Transformer) -> dict[str, float]:

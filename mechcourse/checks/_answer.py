@@ -120,7 +120,7 @@ def evaluate(
 ) -> CheckResult:
     """Run a check and return its finding, without printing, recording or raising."""
     body = check_function.__wrapped__
-    exercise = body.__name__.removeprefix("check_").partition("__")[0]
+    exercise, _, part = body.__name__.removeprefix("check_").partition("__")
     trial = Answer(answer, exercise, _taught_with(body))
     start = perf_counter()
     try:
@@ -130,13 +130,26 @@ def evaluate(
             raise RuntimeError(f"{body.__name__} held nothing, so it can't pass anything")
     except (CheckFailed, NotAttempted) as finding:
         result = finding.result
-    return result.finished(held=trial.held, printed=trial.printed, seconds=perf_counter() - start)
+    return result.finished(
+        held=tuple(trial.held),
+        printed=trial.printed,
+        seconds=perf_counter() - start,
+        part=part,
+        parts=_n_parts(body, exercise),
+    )
+
+
+def _n_parts(body: Callable[..., None], exercise: str) -> int:
+    """How many checks of a module belong to an exercise: `check_x`, or `check_x__a` and more."""
+    names = vars(sys.modules[body.__module__])
+    return sum(name.split("__")[0] == f"check_{exercise}" for name in names) or 1
 
 
 def _inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """What an answer was called with, in few words: "tensors [2, 5, 7] and [9, 7]"."""
+    """What an answer was called with, in few words: "inputs of shape [2, 5, 7], [9, 7]"."""
     tensors = [str(list(arg.shape)) for arg in args if isinstance(arg, torch.Tensor)]
     others = [repr(arg) for arg in args if isinstance(arg, int | float | str)]
+    others += [f"a dict of {len(arg)} tensors" for arg in args if isinstance(arg, dict)]
     named = [
         f"{name}={value!r}" for name, value in kwargs.items() if type(value) in (int, float, str)
     ]

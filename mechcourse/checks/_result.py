@@ -2,7 +2,7 @@
 
 import builtins
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 Status = Literal["correct", "wrong", "not attempted", "error", "timeout"]
 
@@ -21,6 +21,8 @@ class CheckResult:
         held: the properties that held, in the order of checking.
         printed: the end of what the answer printed meanwhile.
         seconds: wall-clock time of the whole check.
+        part: which part of the exercise was checked, where it has parts with points of their own.
+        parts: how many checks the exercise has.
     """
 
     exercise: str
@@ -32,6 +34,8 @@ class CheckResult:
     held: tuple[str, ...] = ()
     printed: str = ""
     seconds: float = 0.0
+    part: str = ""
+    parts: int = 1
 
     @builtins.property  # `property` is a field here
     def message(self) -> str:
@@ -53,9 +57,9 @@ class CheckResult:
             parts.append(f"Your code printed: {self.printed}")
         return " ".join(" ".join(parts).split())  # an error's own text may hold line breaks
 
-    def finished(self, *, held: list[str], printed: str, seconds: float) -> Self:
+    def finished(self, **known: Any) -> Self:
         """The same finding with what is known only at the end of the check."""
-        return replace(self, held=tuple(held), printed=printed, seconds=seconds)
+        return replace(self, **known)
 
 
 class _Finding(AssertionError):

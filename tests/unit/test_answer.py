@@ -51,7 +51,8 @@ def test_a_right_answer(capfd: pytest.CaptureFixture[str]) -> None:
     assert check_double(lambda x: 2 * x) is None
     out, err = capfd.readouterr()
     assert out == "double is correct. What was held: every number is doubled.\n" and not err
-    assert evaluate(check_double__scaled, lambda x: x + x).exercise == "double"
+    second = evaluate(check_double__scaled, lambda x: x + x)
+    assert (second.exercise, second.part, second.parts) == ("double", "scaled", 2)
 
 
 def test_a_check_shows_its_own_signature_only() -> None:

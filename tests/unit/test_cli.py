@@ -67,10 +67,13 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> list:
     """A zoo of one model that records how it was retrained."""
     trained: list = []
 
-    def retrain(name: str, seed: int | None, out: Path | None) -> None:
-        trained.append((name, seed, out))
+    def retrain(name: str, seed: int | None, out: Path | None, ship: bool) -> None:
+        if out == Path("there.safetensors"):
+            raise FileExistsError("there.safetensors is there already")
+        trained.append((name, seed, out, ship))
 
-    fake = SimpleNamespace(RECIPES={"code-2l": None}, retrain=retrain)
+    how = SimpleNamespace(about="two layers", minutes=15.0)
+    fake = SimpleNamespace(RECIPES={"code-2l": how}, retrain=retrain)
     monkeypatch.setitem(sys.modules, "mechcourse.zoo", fake)
     monkeypatch.setattr("mechcourse.zoo", fake, raising=False)
     return trained
@@ -78,12 +81,18 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> list:
 
 def test_train_without_a_name_lists_the_models(zoo: list, capsys) -> None:
     assert cli.main(["train"]) == 0
-    assert capsys.readouterr().out == "code-2l\n" and zoo == []
+    assert capsys.readouterr().out.startswith("code-2l: two layers; about 15 minutes") and zoo == []
 
 
 def test_train_retrains_as_told(zoo: list) -> None:
     assert cli.main(["train", "code-2l", "--seed", "3", "--out", "new.safetensors"]) == 0
-    assert zoo == [("code-2l", 3, Path("new.safetensors"))]
+    assert cli.main(["train", "code-2l", "--ship"]) == 0
+    assert zoo == [("code-2l", 3, Path("new.safetensors"), False), ("code-2l", None, None, True)]
+
+
+def test_train_does_not_write_over_a_file(zoo: list, capsys) -> None:
+    assert cli.main(["train", "code-2l", "--out", "there.safetensors"]) == 1
+    assert "there already" in capsys.readouterr().err and zoo == []
 
 
 def test_train_of_an_unknown_model_lists_the_known(zoo: list, capsys) -> None:

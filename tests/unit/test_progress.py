@@ -1,6 +1,7 @@
 """The learner's record: written beside their work and nowhere else, and read back as progress."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,11 @@ def test_lines_that_a_killed_kernel_left_are_skipped(chapter: Path) -> None:
 def test_a_record_that_cannot_be_written_is_let_go(chapter: Path) -> None:
     (chapter.parent / ".mechcourse" / "checks.jsonl").mkdir()  # opening it fails, as root too
     progress.record_check(RIGHT)
+
+
+def test_an_exercise_in_parts_is_solved_when_all_its_parts_are(chapter: Path) -> None:
+    for part, result in (("a", RIGHT), ("b", WRONG), ("a", RIGHT)):
+        progress.record_check(replace(result, part=part, parts=2))
+    assert not progress.exercise_progress()["ch01_attention", "add"].solved
+    progress.record_check(replace(RIGHT, part="b", parts=2))
+    assert progress.exercise_progress()["ch01_attention", "add"].solved

@@ -1,6 +1,8 @@
 """The shipped models: what guards them, and the measure of induction."""
 
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ import torch
 from torch import Tensor
 
 from mechcourse import zoo
+from mechcourse.data import ASSETS
 from mechcourse.models import Transformer, TransformerConfig
+from mechcourse.training import TrainingConfig, load_checkpoint
 
 SHIPPED = [name for name in zoo.RECIPES if (zoo.ASSETS / f"{name}.safetensors").exists()]
 
@@ -113,3 +117,66 @@ def test_induction_scores_of_a_model_with_nothing_learnt() -> None:
     assert scores.shape == (2, 3)
     assert scores.max() < 0.2
     assert torch.equal(scores, zoo.induction_scores(model, period=16, n_sequences=4))
+
+
+@pytest.fixture
+def own_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A zoo in a folder of its own, whose zero-layer model trains in no time."""
+    for name in ("zoo.json", "code-0l.safetensors"):
+        shutil.copy(ASSETS / name, tmp_path / name)
+    monkeypatch.setattr(zoo, "ASSETS", tmp_path)
+    monkeypatch.setattr(zoo, "TABLE", tmp_path / "zoo.json")
+    short = replace(zoo.RECIPES["code-0l"], training=TrainingConfig(n_steps=3, batch=2))
+    monkeypatch.setitem(zoo.RECIPES, "code-0l", short)
+    monkeypatch.setattr(zoo, "measure", lambda model: {"held_out_loss": 6.0})
+    monkeypatch.setattr(zoo, "baseline_losses", lambda: {"uniform": 6.2})
+    monkeypatch.chdir(tmp_path)
+    zoo.figures.cache_clear()
+    yield tmp_path
+    zoo.figures.cache_clear()
+
+
+def test_retraining_writes_beside_the_learner_and_compares(own_zoo: Path, capsys) -> None:
+    shipped = (own_zoo / "code-0l.safetensors").read_bytes()
+    zoo.retrain("code-0l", seed=7, out=own_zoo / "mine.safetensors")
+    assert load_checkpoint(own_zoo / "mine.safetensors").config.n_layers == 0
+    assert (own_zoo / "code-0l.safetensors").read_bytes() == shipped
+    said = capsys.readouterr().out
+    assert "seed 7" in said and "shipped" in said and "uniform loss" in said
+
+
+def test_retraining_refuses_before_it_trains(own_zoo: Path, monkeypatch) -> None:
+    monkeypatch.setattr(zoo, "make", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(FileExistsError, match="is there already"):
+        zoo.retrain("code-0l", out=own_zoo / "code-0l.safetensors")
+
+
+def test_an_interrupted_retraining_writes_nothing(own_zoo: Path, monkeypatch, capsys) -> None:
+    before = {path: path.read_bytes() for path in own_zoo.iterdir()}
+
+    def interrupted(name, seed, progress):
+        progress(1, 3, {"loss": 6.0})
+        return zoo.load(name)
+
+    monkeypatch.setattr(zoo, "make", interrupted)
+    zoo.retrain("code-0l", ship=True)
+    assert "Nothing was written" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in own_zoo.iterdir()} == before
+
+
+def test_shipping_renews_file_and_table(own_zoo: Path) -> None:
+    zoo.retrain("code-0l", ship=True)
+    assert zoo.figures("code-0l")["held_out_loss"] == 6.0
+    assert zoo.load("code-0l").config.n_layers == 0, "the table has the new file's hash"
+
+
+def test_other_seeds_are_kept_beside_the_shipped_figures(own_zoo: Path) -> None:
+    before = zoo.figures("code-0l")
+    zoo.record_seed("code-0l", 98, {"held_out_loss": 6.1})
+    zoo.record_seed("code-0l", 99, {"held_out_loss": 6.2})
+    after = zoo.figures("code-0l")
+    assert {k: after[k] for k in before if k != "other_seeds"} == {
+        k: before[k] for k in before if k != "other_seeds"
+    }
+    assert after["other_seeds"]["98"] == {"held_out_loss": 6.1}
+    assert after["other_seeds"]["99"] == {"held_out_loss": 6.2}

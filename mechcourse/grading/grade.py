@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from mechcourse.grading.masking import MaskingError
 from mechcourse.grading.notebooks import (
     CourseProblem,
@@ -43,6 +45,9 @@ def grade_paths(
         return 2
     submissions, problems = _find_all(paths)
     rows: list[Row] = []
+    threads = torch.get_num_threads()
+    # The checks' inputs are small: more threads would only wait for each other.
+    torch.set_num_threads(1)
     try:
         for item in grade(submissions, checks=checks, limits=limits):
             if isinstance(item, Graded):
@@ -53,6 +58,8 @@ def grade_paths(
                 problems.append(str(item))
     except WorkerProblem as problem:
         problems.append(str(problem))
+    finally:
+        torch.set_num_threads(threads)
     if json_file:
         try:
             write_json(rows, json_file)

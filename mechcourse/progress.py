@@ -43,8 +43,10 @@ def append(kind: str, entry: dict[str, Any]) -> None:
         return
     stamped = {"time": datetime.now(UTC).isoformat(timespec="seconds")} | entry
     try:
-        with (folder / f"{kind}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(stamped) + "\n")
+        with (folder / f"{kind}.jsonl").open("ab+") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            torn = file.read() not in (b"", b"\n")  # a killed kernel was writing the last line
+            file.write(b"\n" * torn + json.dumps(stamped).encode() + b"\n")
     except OSError:
         return
 
@@ -55,7 +57,9 @@ def entries(kind: str, start: Path | None = None) -> list[dict[str, Any]]:
     if folder is None or not (folder / f"{kind}.jsonl").exists():
         return []
     found = []
-    for line in (folder / f"{kind}.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (
+        (folder / f"{kind}.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    ):
         try:
             entry = json.loads(line)
         except ValueError:  # the line a killed kernel was writing

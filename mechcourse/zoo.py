@@ -85,7 +85,7 @@ def load(name: str) -> Transformer:
     if file_hash(path) != figures(name)["sha256"]:
         raise ValueError(
             f"{path} is not the file that {TABLE.name} describes; reinstall the package, or make "
-            f"it anew with: mechcourse train {name}"
+            f"it anew with: mechcourse train {name} --ship"
         )
     return load_checkpoint(path)
 

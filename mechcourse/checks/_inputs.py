@@ -11,7 +11,7 @@ Weights = dict[str, Tensor]
 
 def generator(seed: int, salt: int = 0) -> torch.Generator:
     """A random generator for one set of inputs of a check."""
-    return torch.Generator().manual_seed(seed * 1009 + salt)
+    return torch.Generator().manual_seed((seed * 1009 + salt) % 2**63)
 
 
 def normal(random: torch.Generator, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -34,7 +34,10 @@ def _of_all_values(value: Tensor, want: Tensor) -> str:
     if _same(value, value.flatten()[0].expand_as(value)):
         return f"every value is the same, {value.flatten()[0]:.4g}."
     ratio = value[want != 0] / want[want != 0]
-    if ratio.numel() > 1 and torch.allclose(ratio, ratio.mean(), rtol=1e-3, atol=0):
+    scaled = ratio.numel() > 1 and torch.allclose(ratio, ratio.mean(), rtol=1e-3, atol=0)
+    if scaled and abs(ratio.mean() - 1) < 1e-3:
+        return "it is close, but not exact: is something rounded?"
+    if scaled:
         return f"every value is {ratio.mean():.4g} times what it should be."
     if _same(value - want, (value - want).mean().expand_as(want)):
         return f"every value is off by the same {(value - want).mean():.4g}."

@@ -162,7 +162,7 @@ def _read(path: Path) -> dict[str, Any]:
                 f"it has {info.st_size / 2**20:.0f} MB, more than {MAX_BYTES // 2**20}: "
                 "clear its outputs and save it again"
             )
-        content = json.loads(path.read_bytes().decode("utf-8"))
+        content = json.loads(path.read_bytes().decode("utf-8-sig"))  # with a mark or without
     except FileNotFoundError:
         raise Unreadable(f"there is no {path.name} in {path.parent.name}") from None
     except OSError as error:

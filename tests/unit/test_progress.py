@@ -85,3 +85,11 @@ def test_an_exercise_in_parts_is_solved_when_all_its_parts_are(chapter: Path) ->
     assert not progress.exercise_progress()["ch01_attention", "add"].solved
     progress.record_check(replace(RIGHT, part="b", parts=2))
     assert progress.exercise_progress()["ch01_attention", "add"].solved
+
+
+def test_a_torn_line_and_bad_bytes_cost_only_themselves(chapter: Path) -> None:
+    progress.record_check(WRONG)
+    with (chapter.parent / ".mechcourse" / "checks.jsonl").open("ab") as file:
+        file.write(b'\xff\xfe\n{"chapter": "ch01_att')
+    progress.record_check(RIGHT)
+    assert progress.exercise_progress()["ch01_attention", "add"].solved

@@ -57,6 +57,19 @@ def check_queries_keys_values(answer: Answer, *, seed: int = 0) -> None:
                 "values were read with W_K.": known.read(residual, reads[1]),
             },
         )
+    # One text, one head, and as many tokens as there are positions: sizes of 1 stay axes.
+    residual, W_pos = inputs.normal(random, 1, 9, 5), inputs.normal(random, 9, 5)
+    reads = [inputs.normal(random, 1, 5, 3) for _ in range(3)]
+    got = answer.expect_tuple(answer(residual, W_pos, *reads), ("queries", "keys", "values"))
+    for value, source, weight in zip(
+        got, (residual + W_pos,) * 2 + (residual,), reads, strict=True
+    ):
+        answer.expect_close(
+            value,
+            known.read(source, weight),
+            property="one text and one head keep their axes, and a text may fill the context",
+            dims=QKV,
+        )
 
 
 @check
@@ -91,6 +104,13 @@ def check_attention_pattern(answer: Answer, *, seed: int = 0) -> None:
         dims=PATTERN,
         atol=1e-3,
     )
+    q, k = (inputs.normal(random, 1, 7, 1, 5) for _ in range(2))
+    answer.expect_close(
+        answer(q, k),
+        slow.attention_pattern(q, k),
+        property="one text and one head keep their axes",
+        dims=PATTERN,
+    )
 
 
 @check
@@ -117,6 +137,15 @@ def check_head_outputs(answer: Answer, *, seed: int = 0) -> None:
             dims="batch pos head d_model",
             misconceptions={} if n_pos == 1 else known.wrong_writes(pattern, v, W_O),
         )
+    # One text, one head, and weights that are no softmax's: they are used as they are.
+    pattern, v = inputs.normal(random, 1, 1, 4, 4), inputs.normal(random, 1, 4, 1, 3)
+    W_O = inputs.normal(random, 1, 3, 5)
+    answer.expect_close(
+        answer(pattern, v, W_O),
+        known.write(pattern, v, W_O),
+        property="the pattern is used as it is, and one text and one head keep their axes",
+        dims="batch pos head d_model",
+    )
 
 
 @check
@@ -209,6 +238,19 @@ def check_kl_to_bigrams(answer: Answer, *, seed: int = 0) -> None:
         0.0,
         property="it is 0 for a model that has the counted frequencies",
     )
+    logits = inputs.normal(random, 5, 5)
+    for direction in ("data_to_model", "model_to_data"):
+        answer.expect_close(
+            answer(logits, counts, direction=direction, smoothing=0.1),
+            known.mean_kl(logits, counts, direction, 0.1),
+            property="it is so for a little smoothing and another size of vocabulary",
+        )
+    counts[0, 1] = 0
+    answer.expect_close(
+        answer(exact, counts, direction="model_to_data", smoothing=0.0),
+        torch.inf,
+        property="it is infinite where the model expects what the data never has",
+    )
 
 
 @check
@@ -226,6 +268,14 @@ def check_logit_attribution(answer: Answer, *, seed: int = 0) -> None:
             dims="component pos",
             misconceptions=known.wrong_attributions(components.double(), W_U.double(), targets),
         )
+    components, W_U = inputs.normal(random, 1, 4, 6), inputs.normal(random, 6, 17)
+    targets = torch.tensor([13, 2, 13, 16])
+    answer.expect_close(
+        answer(components, W_U, targets),
+        known.at_targets(components.double() @ W_U.double(), targets),
+        property="one component is enough, and a token may be the target twice",
+        dims="component pos",
+    )
 
 
 @check
@@ -254,17 +304,32 @@ def check_update_norms(answer: Answer, *, seed: int = 0) -> None:
             dims="layer",
             misconceptions=known.wrong_cosines(stream) if n_states > 2 else {},
         )
+    stream = inputs.normal(random, 3, 2, 4, 6).double()
+    stream[1, 0, 2] = stream[0, 0, 2]  # at one position of one text only
+    stream[:, 1, 1] *= 0.02
+    got = answer.expect_tuple(answer(stream.float()), ("ratio", "cosine"))
+    for value, right in zip(got, known.update_sizes(stream), strict=True):
+        answer.expect_close(
+            value,
+            right,
+            property="a position at which a layer writes nothing counts as 0, and a short state "
+            "as much as a long one",
+            dims="layer",
+            atol=1e-4,
+        )
 
 
 @check
 def check_rotate_residual_stream(answer: Answer, *, seed: int = 0) -> None:
     """Every state of the stream is turned, and the logits do not notice."""
     random = inputs.generator(seed)
-    for n_layers, n_heads, d_model, d_head in ((2, 3, 7, 4), (0, 1, 7, 4), (1, 2, 5, 6)):
+    for n_layers, n_heads, d_model, d_head in ((3, 3, 7, 4), (0, 1, 7, 4), (1, 2, 5, 6)):
         weights = inputs.transformer_weights(
             random, n_layers=n_layers, n_heads=n_heads, d_model=d_model, d_head=d_head
         )
         turn = inputs.rotation(random, d_model)
+        if n_layers == 1:
+            turn[:, 0] *= -1  # an orthogonal matrix may reflect, too
         # Two texts as long as the context, with every token in them.
         tokens = torch.cat(
             [torch.randperm(11, generator=random), inputs.integers(random, 11, 7)]
@@ -327,6 +392,15 @@ def check_centred_logit_attribution(answer: Answer, *, seed: int = 0) -> None:
             dims="component pos",
             misconceptions=known.wrong_centres(components.double(), W_U.double(), targets),
         )
+    components, W_U = inputs.normal(random, 1, 4, 6), inputs.normal(random, 6, 17) + 0.7
+    targets = torch.tensor([13, 2, 13, 16])
+    every = components.double() @ W_U.double()
+    answer.expect_close(
+        answer(components, W_U, targets),
+        known.at_targets(every, targets) - every.mean(-1),
+        property="one component is enough, and a token may be the target twice",
+        dims="component pos",
+    )
 
 
 @check
@@ -418,6 +492,14 @@ def check_attribution_percentile(answer: Answer, *, seed: int = 0) -> None:
             dims="component pos",
             misconceptions=known.wrong_shares(every, targets),
         )
+    components, W_U = inputs.normal(random, 1, 4, 6), inputs.normal(random, 6, 17)
+    targets = torch.tensor([13, 2, 13, 16])
+    answer.expect_close(
+        answer(components, W_U, targets),
+        known.share_beaten(components.double() @ W_U.double(), targets),
+        property="small differences count as well, and a token may be the target twice",
+        dims="component pos",
+    )
 
 
 def _unlike(new: inputs.Weights, weights: inputs.Weights, turn: Tensor) -> str:

@@ -59,7 +59,7 @@ def kl_in_loops(logits, counts, *, direction, smoothing):
             if direction == "data_to_model"
             else zip(model, data, strict=True)
         )
-        total += seen * sum(p * math.log(p / q) for p, q in pairs if p)
+        total += seen * sum((p * math.log(p / q) if q else math.inf) for p, q in pairs if p)
     return total / float(counts.sum())
 
 

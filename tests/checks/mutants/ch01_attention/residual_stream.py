@@ -1334,3 +1334,66 @@ def turned_in_the_given_dict(weights, rotation):
 def centred_in_place(components, W_U, targets):
     W_U -= W_U.mean(dim=1, keepdim=True)
     return logit_attribution(components, W_U, targets)
+
+
+# --------------------------------------------------------------------------------- found in review
+
+
+@wrong("kl_to_bigrams", "it is infinite where the model expects what the data never has")
+def kl_that_is_always_finite(logits, counts, *, direction, smoothing):
+    smoothed = counts + smoothing
+    p, q = smoothed / smoothed.sum(-1, keepdim=True), logits.double().softmax(-1)
+    a, b = (p, q) if direction == "data_to_model" else (q, p)
+    terms = (a * (a / b).log()).nan_to_num(0.0, posinf=0.0, neginf=0.0)
+    weights = counts.sum(-1)
+    return (weights * terms.sum(-1)).sum() / weights.sum()
+
+
+@wrong("kl_to_bigrams", "another size of vocabulary")
+def kl_with_at_least_half_a_count(logits, counts, *, direction, smoothing):
+    smoothing = smoothing and max(smoothing, 0.5)
+    return kl_to_bigrams(logits, counts, direction=direction, smoothing=smoothing)
+
+
+@wrong("queries_keys_values", "keep their axes")
+def reads_without_a_batch_of_one(residual, W_pos, W_Q, W_K, W_V):
+    return tuple(t.squeeze(0) for t in queries_keys_values(residual, W_pos, W_Q, W_K, W_V))
+
+
+@wrong("attention_pattern", "keep their axes")
+def pattern_without_a_single_head(q, k):
+    return attention_pattern(q, k).squeeze(1)
+
+
+@wrong("head_outputs", "the pattern is used as it is")
+def writes_of_a_pattern_made_to_sum_to_one(pattern, v, W_O):
+    return head_outputs(pattern / pattern.sum(-1, keepdim=True), v, W_O)
+
+
+@wrong("logit_attribution", "a token may be the target twice")
+def attributions_of_each_target_once(components, W_U, targets):
+    every = components @ W_U
+    out = torch.zeros(every.shape[:2])
+    for token, place in {t: i for i, t in enumerate(targets.tolist())}.items():
+        out[:, place] = every[:, place, token]
+    return out
+
+
+@wrong("update_norms", "a position at which a layer writes nothing")
+def cosines_without_the_silent_positions(stream):
+    before = stream[:-1]
+    update = stream[1:] - before
+    sizes = update.norm(dim=-1) * before.norm(dim=-1)
+    cosine = ((update * before).sum(-1) / sizes).nanmean(dim=(1, 2)).nan_to_num(0.0)
+    return (update.norm(dim=-1) / before.norm(dim=-1)).mean(dim=(1, 2)), cosine
+
+
+@wrong("rotate_residual_stream", "blocks.2")
+def turned_in_two_layers_only(weights, rotation):
+    turned = rotate_residual_stream(weights, rotation)
+    return {name: weights[name] if "blocks.2" in name else W for name, W in turned.items()}
+
+
+@wrong("attribution_percentile", "small differences count as well")
+def shares_of_whole_logits(components, W_U, targets):
+    return attribution_percentile(components.round(), W_U.round(), targets)

@@ -268,8 +268,7 @@ def check_logit_attribution(answer: Answer, *, seed: int = 0) -> None:
             dims="component pos",
             misconceptions=known.wrong_attributions(components.double(), W_U.double(), targets),
         )
-    components, W_U = inputs.normal(random, 1, 4, 6), inputs.normal(random, 6, 17)
-    targets = torch.tensor([13, 2, 13, 16])
+    components, W_U, targets = _one_component(random)
     answer.expect_close(
         answer(components, W_U, targets),
         known.at_targets(components.double() @ W_U.double(), targets),
@@ -392,8 +391,8 @@ def check_centred_logit_attribution(answer: Answer, *, seed: int = 0) -> None:
             dims="component pos",
             misconceptions=known.wrong_centres(components.double(), W_U.double(), targets),
         )
-    components, W_U = inputs.normal(random, 1, 4, 6), inputs.normal(random, 6, 17) + 0.7
-    targets = torch.tensor([13, 2, 13, 16])
+    components, W_U, targets = _one_component(random)
+    W_U += 0.7
     every = components.double() @ W_U.double()
     answer.expect_close(
         answer(components, W_U, targets),
@@ -492,14 +491,19 @@ def check_attribution_percentile(answer: Answer, *, seed: int = 0) -> None:
             dims="component pos",
             misconceptions=known.wrong_shares(every, targets),
         )
-    components, W_U = inputs.normal(random, 1, 4, 6), inputs.normal(random, 6, 17)
-    targets = torch.tensor([13, 2, 13, 16])
+    components, W_U, targets = _one_component(random)
     answer.expect_close(
         answer(components, W_U, targets),
         known.share_beaten(components.double() @ W_U.double(), targets),
         property="small differences count as well, and a token may be the target twice",
         dims="component pos",
     )
+
+
+def _one_component(random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """One component, W_U and targets, one of them twice, over a vocabulary of another size."""
+    components, W_U = inputs.normal(random, 1, 4, 6), inputs.normal(random, 6, 17)
+    return components, W_U, torch.tensor([13, 2, 13, 16])
 
 
 def _unlike(new: inputs.Weights, weights: inputs.Weights, turn: Tensor) -> str:

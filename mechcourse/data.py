@@ -12,7 +12,7 @@ from sysconfig import get_paths
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
@@ -171,3 +171,43 @@ def repeated_tokens(
     generator = torch.Generator().manual_seed(seed)
     once = [torch.randperm(d_vocab, generator=generator)[:period] for _ in range(n_sequences)]
     return torch.stack(once).repeat(1, n_repeats)
+
+
+def repeated_sequences(
+    n_sequences: int,
+    n_pos: int,
+    d_vocab: int,
+    *,
+    periods: tuple[int, int],
+    offsets: tuple[int, int],
+    seed: int,
+) -> tuple[Int[Tensor, "sequence pos"], Bool[Tensor, "sequence pos"]]:
+    """Sequences that repeat, each with a period and an offset of its own.
+
+    Before the first block stand as many tokens as the offset says; they and the block's are all
+    different. No head can then find the copy by counting positions.
+
+    Args:
+        periods, offsets: smallest and largest, both included.
+
+    Returns:
+        Tokens, and which of them are determined by those before: all but the first of the second
+        copy and what comes before it.
+
+    Raises:
+        ValueError: the vocabulary holds fewer tokens than the longest offset and period together.
+    """
+    if (needed := periods[1] + offsets[1]) > d_vocab:
+        raise ValueError(f"{needed} distinct tokens can't be drawn from a vocabulary of {d_vocab}")
+    generator = torch.Generator().manual_seed(seed)
+    tokens, predictable = [], []
+    for _ in range(n_sequences):
+        period, offset = (
+            int(torch.randint(low, high + 1, (), generator=generator))
+            for low, high in (periods, offsets)
+        )
+        drawn = torch.randperm(d_vocab, generator=generator)[: offset + period]
+        copies = drawn[offset:].repeat(n_pos // period + 1)
+        tokens.append(torch.cat([drawn[:offset], copies])[:n_pos])
+        predictable.append(torch.arange(n_pos) > offset + period)
+    return torch.stack(tokens), torch.stack(predictable)

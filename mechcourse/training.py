@@ -7,7 +7,7 @@ forms in about half the steps that AdamW alone needs.
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from mechcourse.models import Transformer, TransformerConfig
 
 # Called after every step with the step's number (from 1), their total, and what was measured.
 Progress = Callable[[int, int, dict[str, float]], None]
+# Draws a batch of so many texts: their tokens, and which of them are to be predicted (None: all).
+Sampler = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -63,34 +65,49 @@ def next_token_losses(
     )
 
 
+def windows_of(text: Int[Tensor, "pos"], length: int) -> Sampler:
+    """Draw stretches of a text from random places; every token but the first is to be predicted."""
+    return lambda n_windows, generator: (random_windows(text, n_windows, length, generator), None)
+
+
 def train(
     model: Transformer,
-    tokens: Int[Tensor, "pos"],
+    sample: Sampler,
     config: TrainingConfig,
     *,
     progress: Progress | None = None,
 ) -> Transformer:
-    """Train a model in place on random windows of a text, and return it.
+    """Train a model in place on batches as they are drawn, and return it.
 
     Interrupting the kernel ends the training early and keeps what was learnt.
     """
-    generator = torch.Generator().manual_seed(config.seed)
-    optimisers = make_optimisers(model, config)
+    step = 0
     try:
-        for step in range(config.n_steps):
-            windows = random_windows(tokens, config.batch, model.config.n_ctx, generator)
-            loss = next_token_losses(model(windows), windows).mean()
-            loss.backward()
-            for optimiser in optimisers:
-                for group in optimiser.param_groups:
-                    group["lr"] = config.rate(step)
-                optimiser.step()
-            model.zero_grad()
+        for step, loss in training_steps(model, sample, config):
             if progress:
-                progress(step + 1, config.n_steps, {"loss": loss.item()})
+                progress(step, config.n_steps, {"loss": loss})
     except KeyboardInterrupt:
         print(f"Stopped after {step} of {config.n_steps} steps; the model keeps what it learnt.")
     return model
+
+
+def training_steps(
+    model: Transformer, sample: Sampler, config: TrainingConfig
+) -> Iterator[tuple[int, float]]:
+    """Train a model in place; after each step its number, from 1, and the loss in nats."""
+    generator = torch.Generator().manual_seed(config.seed)
+    optimisers = make_optimisers(model, config)
+    for step in range(config.n_steps):
+        tokens, counted = sample(config.batch, generator)
+        losses = next_token_losses(model(tokens), tokens)
+        loss = losses.mean() if counted is None else losses[counted[:, 1:]].mean()
+        loss.backward()
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = config.rate(step)
+            optimiser.step()
+        model.zero_grad()
+        yield step + 1, loss.item()
 
 
 def make_optimisers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:

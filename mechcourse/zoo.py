@@ -9,32 +9,37 @@ import os
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from mechcourse.data import (
-    ASSETS,
-    bigram_counts,
-    code_tokens,
-    consecutive_windows,
-    repeated_tokens,
-)
+from mechcourse.data import ASSETS, code_tokens, repeated_sequences
+
+# Notebooks reach what is measured on a shipped model through here.
+from mechcourse.measures import OFFSETS, PERIODS, measure_code_model, measure_repeats_model
+from mechcourse.measures import baseline_losses as baseline_losses
+from mechcourse.measures import held_out_loss as held_out_loss
+from mechcourse.measures import induction_scores as induction_scores
 from mechcourse.models import Transformer, TransformerConfig
 from mechcourse.training import (
     Progress,
+    Sampler,
     TrainingConfig,
     file_hash,
     load_checkpoint,
-    next_token_losses,
     save_checkpoint,
     train,
+    training_steps,
+    windows_of,
 )
+from mechcourse.trajectories import Trajectory, Watcher
 
 TABLE = ASSETS / "zoo.json"
-D_VOCAB, N_CTX = 512, 256
+# Python's standard library; random tokens that repeat, with periods and offsets of all kinds; the
+# same with one period and no offset.
+Data = Literal["code", "repeats", "one period"]
+ONE_PERIOD = 24
 
 
 @dataclass(frozen=True)
@@ -45,14 +50,38 @@ class Recipe:
     training: TrainingConfig
     minutes: float
     about: str
+    data: Data = "code"
+
+    def sampler(self) -> Sampler:
+        """What draws the batches."""
+        sizes = self.model.n_ctx, self.model.d_vocab
+        if self.data == "code":
+            return windows_of(code_tokens("train"), self.model.n_ctx)
+        kinds = (PERIODS, OFFSETS) if self.data == "repeats" else ((ONE_PERIOD,) * 2, (0, 0))
+
+        def draw(n_sequences: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            seed = int(torch.randint(2**62, (), generator=generator))
+            periods, offsets = kinds
+            return repeated_sequences(
+                n_sequences, *sizes, periods=periods, offsets=offsets, seed=seed
+            )
+
+        return draw
 
 
 def _code_model(n_layers: int) -> TransformerConfig:
     return TransformerConfig(
-        n_layers=n_layers, d_model=128, n_heads=4, d_head=32, d_vocab=D_VOCAB, n_ctx=N_CTX
+        n_layers=n_layers, d_model=128, n_heads=4, d_head=32, d_vocab=512, n_ctx=256
     )
 
 
+def _repeats_model(n_layers: int) -> TransformerConfig:
+    return TransformerConfig(
+        n_layers=n_layers, d_model=64, n_heads=4, d_head=16, d_vocab=64, n_ctx=64
+    )
+
+
+REPEATS = TrainingConfig(n_steps=1500, batch=64, warm_up=50)
 RECIPES = {
     "code-0l": Recipe(
         _code_model(0), TrainingConfig(n_steps=1000), 0.5, "no layers: a table of bigrams"
@@ -62,6 +91,15 @@ RECIPES = {
     ),
     "code-2l": Recipe(
         _code_model(2), TrainingConfig(n_steps=8000), 15.0, "two layers of 4 heads: induction"
+    ),
+    "repeats-1l": Recipe(
+        _repeats_model(1), REPEATS, 0.7, "one layer on repeated sequences: no induction", "repeats"
+    ),
+    "repeats-2l": Recipe(
+        _repeats_model(2), REPEATS, 1.0, "two layers on repeated sequences: induction", "repeats"
+    ),
+    "impostor-1l": Recipe(
+        _repeats_model(1), REPEATS, 0.7, "one layer on one period: it counts", "one period"
     ),
 }
 
@@ -106,12 +144,72 @@ def train_or_load(
 
 def make(name: str, *, seed: int | None = None, progress: Progress | None = None) -> Transformer:
     """Train a model by its recipe, from initial weights and windows that the seed fixes."""
+    model, training = _begin(name, seed)
+    return train(model, recipe(name).sampler(), training, progress=progress)
+
+
+def watch_or_load(
+    *names: str, live: bool = True, progress: Progress | None = None, seed: int | None = None
+) -> dict[str, tuple[Transformer, Trajectory]]:
+    """Train models side by side, a step of each in turn, and watch their heads; or load them.
+
+    Interrupting the kernel ends the training early and keeps what was learnt and seen.
+
+    Args:
+        names: of models that are trained on repeated sequences, for equally many steps.
+        live: whether to train. While nbgrader executes the notebook they are loaded all the same.
+        progress: gets "loss/NAME" at every step, and "induction/NAME LAYER.HEAD" when the heads
+            are looked at.
+
+    Returns:
+        By name, the model and its trajectory.
+    """
+    if not live or os.environ.get("NBGRADER_EXECUTION"):
+        return {name: (load(name), load_trajectory(name)) for name in names}
+    begun = {name: _begin(name, seed) for name in names}
+    watchers = {name: Watcher(model) for name, (model, _) in begun.items()}
+    runs = [
+        training_steps(model, recipe(name).sampler(), training)
+        for name, (model, training) in begun.items()
+    ]
+    try:
+        for together in zip(*runs, strict=True):
+            report: dict[str, float] = {}
+            for name, (step, loss) in zip(names, together, strict=True):
+                report |= {f"loss/{name}": loss} | _heads(name, watchers[name](step))
+            if progress:
+                progress(step, begun[name][1].n_steps, report)
+    except KeyboardInterrupt:
+        print("Stopped early; the models keep what they learnt.")
+    return {name: (begun[name][0], watchers[name].trajectory()) for name in names}
+
+
+def load_trajectory(name: str) -> Trajectory:
+    """What was seen of a shipped model while it trained."""
+    return Trajectory.load(_trajectory_path(name))
+
+
+def _trajectory_path(name: str) -> Path:
+    return ASSETS / f"{name}.trajectory.safetensors"
+
+
+def _heads(name: str, seen: dict[str, Tensor] | None) -> dict[str, float]:
+    """Every head's induction score, by the names under which progress is reported."""
+    scores = seen["induction"].tolist() if seen else []
+    return {
+        f"induction/{name} {layer}.{head}": score
+        for layer, row in enumerate(scores)
+        for head, score in enumerate(row)
+    }
+
+
+def _begin(name: str, seed: int | None) -> tuple[Transformer, TrainingConfig]:
+    """An untrained model, and its training, with the recipe's seed or another."""
     how = recipe(name)
     training = how.training if seed is None else _with_seed(how.training, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        model = Transformer(how.model)
-    return train(model, code_tokens("train"), training, progress=progress)
+        return Transformer(how.model), training
 
 
 def retrain(
@@ -134,14 +232,16 @@ def retrain(
     if path.exists() and not ship:
         raise FileExistsError(f"{path} is there already; move it away, or choose another: --out")
     print(f"{name}: {how.about}; {how.training.n_steps} steps, about {how.minutes:g} minutes")
-    model = _make_with_bar(name, used)
+    model, trajectory = _make_with_bar(name, used)
     if model is None:
         print("Nothing was written.")
         return
     notes = {"name": name, **asdict(how.training), "seed": used}
-    digest, measured = save_checkpoint(model, path, notes=notes), measure(model)
+    digest, measured = save_checkpoint(model, path, notes=notes), measure(model, how.data)
     if ship:
         _renew(name, {"sha256": digest, "seed": used, **measured})
+        if trajectory:
+            trajectory.save(_trajectory_path(name))
     print(f"Wrote {path}\n{comparison(name, used, measured)}")
 
 
@@ -151,7 +251,8 @@ def comparison(name: str, seed: int, measured: dict[str, float]) -> str:
     lines = [f"{'':24} {f'seed {seed}':>9} {'shipped':>9}"]
     for key, value in measured.items():
         lines.append(f"{key.replace('_', ' '):24} {value:>9} {shipped[key]:>9}")
-    for key, value in baseline_losses().items():
+    baselines = baseline_losses() if recipe(name).data == "code" else {}
+    for key, value in baselines.items():
         lines.append(f"{f'{key} loss':24} {value:>9.4f}")
     return "\n".join(lines)
 
@@ -163,18 +264,22 @@ def record_seed(name: str, seed: int, measured: dict[str, float]) -> None:
     _renew(name, entry)
 
 
-def _make_with_bar(name: str, seed: int) -> Transformer | None:
-    """A trained model, or None where the training was interrupted."""
+def _make_with_bar(name: str, seed: int) -> tuple[Transformer | None, Trajectory | None]:
+    """A trained model, or None where the training was interrupted, and what was seen of it."""
     from tqdm import tqdm
 
     with tqdm(total=recipe(name).training.n_steps, unit="step", mininterval=1) as bar:
 
         def show(_step: int, _n_steps: int, metrics: dict[str, float]) -> None:
             bar.update()
-            bar.set_postfix(loss=f"{metrics['loss']:.3f}", refresh=False)
+            loss = metrics["loss"] if "loss" in metrics else metrics[f"loss/{name}"]
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
 
-        model = make(name, seed=seed, progress=show)
-        return model if bar.n == bar.total else None
+        if recipe(name).data == "code":
+            model, trajectory = make(name, seed=seed, progress=show), None
+        else:
+            model, trajectory = watch_or_load(name, seed=seed, progress=show)[name]
+        return (model, trajectory) if bar.n == bar.total else (None, None)
 
 
 def _table() -> dict[str, Any]:
@@ -193,66 +298,9 @@ def figures(name: str) -> dict[str, Any]:
     return _table()[name]
 
 
-def measure(model: Transformer) -> dict[str, float]:
-    """The figures of the zoo's table: held-out loss in nats, and the best head at induction."""
-    measured = {"held_out_loss": round(held_out_loss(model), 4)}
-    if model.config.n_layers:
-        scores = induction_scores(model)
-        layer, head = divmod(int(scores.argmax()), model.config.n_heads)
-        measured |= {
-            "induction_score": round(float(scores.max()), 4),
-            "induction_layer": layer,
-            "induction_head": head,
-        }
-    return measured
-
-
-def held_out_loss(model: Transformer) -> float:
-    """Mean loss in nats a token on the held-out modules, in windows of the whole context."""
-    windows = consecutive_windows(code_tokens("held_out"), model.config.n_ctx)
-    with torch.no_grad():
-        losses = [next_token_losses(model(part), part) for part in windows.split(32)]
-    return float(torch.cat(losses).mean())
-
-
-def baseline_losses(smoothing: float = 0.1) -> dict[str, float]:
-    """Held-out losses in nats a token of what needs no network: the lines to beat.
-
-    `uniform` knows the vocabulary's size, `unigram` how often each token comes, `bigram` what
-    follows each token; both counted on the training modules with `smoothing` added to each count.
-    """
-    counts = bigram_counts(code_tokens("train"), D_VOCAB) + smoothing
-    windows = consecutive_windows(code_tokens("held_out"), N_CTX)
-    before, after = windows[:, :-1], windows[:, 1:]
-    unigram = counts.sum(0).div(counts.sum()).log()
-    bigram = counts.div(counts.sum(1, keepdim=True)).log()
-    return {
-        "uniform": float(torch.tensor(float(D_VOCAB)).log()),
-        "unigram": float(-unigram[after].mean()),
-        "bigram": float(-bigram[before, after].mean()),
-    }
-
-
-def induction_scores(
-    model: Transformer, *, period: int = 64, n_sequences: int = 32, seed: int = 1
-) -> Float[Tensor, "layer head"]:
-    """How much each head attends to what followed earlier copies of the token it stands on.
-
-    Random tokens, distinct within a period, are repeated to fill the context. The score is the
-    attention on *all* tokens that followed an earlier copy, averaged over the positions after the
-    first period. Chance, attention spread evenly, is close to 1 / period.
-    """
-    n_ctx = model.config.n_ctx
-    tokens = repeated_tokens(n_sequences, period, n_ctx // period, model.config.d_vocab, seed=seed)
-    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.config.n_layers)]
-    with torch.no_grad():
-        _, cache = model.run_with_cache(tokens, names=names)
-    position = torch.arange(tokens.shape[1])
-    back = position[:, None] - position[None, :] + 1  # query minus key, counted from the copy
-    after_copy = (back % period == 0) & (back > 0) & (back <= position[:, None])
-    patterns = torch.stack([cache[name] for name in names])
-    attended = (patterns * after_copy).sum(dim=-1)
-    return attended[..., period:].mean(dim=(1, 3))
+def measure(model: Transformer, data: Data = "code") -> dict[str, float]:
+    """The figures of the zoo's table for a model that was trained on such data."""
+    return measure_code_model(model) if data == "code" else measure_repeats_model(model)
 
 
 def _with_seed(training: TrainingConfig, seed: int) -> TrainingConfig:

@@ -11,12 +11,15 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Modules that answers may build on. A new module is absent from the worker until it is named here.
-SHARED = ("hooks", "models", "data", "training", "zoo", "circuits", "fourier", "geometry")
+SHARED = (
+    *("hooks", "models", "data", "training", "zoo", "measures", "trajectories"),
+    *("circuits", "fourier", "geometry"),
+)
 # What the worker itself runs on.
 WORKER = ("boundary.py", "grading/codec.py", "grading/worker.py")
 # Imported for plots, predictions and checks, none of which count here: whatever is taken from
 # these modules does nothing.
-INERT = ("plots", "widgets", "progress", "predictions", "starters", "checks")
+INERT = ("plots", "widgets", "progress", "predictions", "notes", "starters", "checks")
 
 _INERT_SOURCE = '''"""Stands in for a module that grading does without: what it gives is idle."""
 

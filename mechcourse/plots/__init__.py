@@ -7,23 +7,35 @@ colours are Okabe and Ito's, which colour-blind readers can tell apart.
 
 from mechcourse.plots._attention import attention_heads, attention_pattern, past_only
 from mechcourse.plots._attribution import attribution_bars, attribution_comparison, token_heatmap
+from mechcourse.plots._bars import grouped_bars, term_importance
+from mechcourse.plots._circuits import circuit_heatmap, compact, eigenvalues
+from mechcourse.plots._composition import composition_graph
 from mechcourse.plots._curves import calibration_curve, line, loss_curves, update_norms
 from mechcourse.plots._nulls import histogram_with_null
-from mechcourse.plots._style import COLOURS, NEGATIVE, TEMPLATE, visible
+from mechcourse.plots._scatter import scatter
+from mechcourse.plots._style import COLOURS, NEGATIVE, POSITIVE, TEMPLATE, visible
 
 __all__ = [
     "COLOURS",
     "NEGATIVE",
+    "POSITIVE",
     "TEMPLATE",
     "attention_heads",
     "attention_pattern",
     "attribution_bars",
     "attribution_comparison",
     "calibration_curve",
+    "circuit_heatmap",
+    "compact",
+    "composition_graph",
+    "eigenvalues",
+    "grouped_bars",
     "histogram_with_null",
     "line",
     "loss_curves",
     "past_only",
+    "scatter",
+    "term_importance",
     "token_heatmap",
     "update_norms",
     "visible",

@@ -13,9 +13,10 @@ from mechcourse.models import Transformer
 from mechcourse.widgets._live import LiveCurves
 
 if TYPE_CHECKING:
+    from mechcourse.widgets._circuits import CircuitExplorer
     from mechcourse.widgets._explorer import AttentionExplorer
 
-__all__ = ["LiveCurves", "attention_explorer"]
+__all__ = ["LiveCurves", "attention_explorer", "circuit_explorer"]
 
 
 def attention_explorer(
@@ -34,3 +35,22 @@ def attention_explorer(
     from mechcourse.widgets._explorer import AttentionExplorer
 
     return AttentionExplorer(model, tokenizer, texts)
+
+
+def circuit_explorer(
+    model: Transformer, tokenizer: Tokenizer, token: str = " def"
+) -> "CircuitExplorer":
+    """Look into a head's circuits: type a token or click on one, choose a layer and a head.
+
+    Shown are the keys that the head looks for when it stands on the token, the queries that look
+    for the token, and the outputs that the head raises and lowers when it looks at the token.
+
+    Args:
+        token: what to start with; of a text that is several tokens, the first.
+
+    Raises:
+        ValueError: the model has no attention layer, or fewer tokens than the tokenizer.
+    """
+    from mechcourse.widgets._circuits import CircuitExplorer
+
+    return CircuitExplorer(model, tokenizer, token)

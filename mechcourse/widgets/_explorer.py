@@ -161,7 +161,7 @@ class AttentionExplorer(ipywidgets.VBox):
         fig.layout.title.subtitle.text = ""
         self.figure = go.FigureWidget(fig)
         for head, trace in enumerate(self.figure.data):
-            trace.on_click(lambda _, points, head=head: self._clicked(points, head))
+            trace.on_click(lambda _, points, __, head=head: self._clicked(points, head))
         self._frame()
         self.shown.children = [self.figure]
 

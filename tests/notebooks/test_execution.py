@@ -28,7 +28,7 @@ def executed(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nbfor
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         on_cell_start=lambda cell, cell_index: times.update({cell.id: perf_counter()}),
-        on_cell_complete=lambda cell, cell_index: times.update(
+        on_cell_executed=lambda cell, cell_index, execute_reply: times.update(
             {cell.id: perf_counter() - times[cell.id]}
         ),
     )

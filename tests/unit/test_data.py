@@ -102,3 +102,23 @@ def test_repeated_tokens_are_distinct_within_a_period() -> None:
         ValueError, match="10 distinct tokens can't be drawn from a vocabulary of 9"
     ):
         data.repeated_tokens(1, 10, 2, 9, seed=0)
+
+
+def test_repeated_sequences_repeat_each_in_its_own_way() -> None:
+    tokens, predictable = data.repeated_sequences(
+        300, 40, 30, periods=(5, 8), offsets=(0, 3), seed=1
+    )
+    seen = set()
+    for text, known in zip(tokens.tolist(), predictable.tolist(), strict=True):
+        second = next(i for i, token in enumerate(text) if token in text[:i])
+        period = second - text.index(text[second])
+        offset = second - period
+        seen.add((period, offset))
+        assert len(set(text[:second])) == second, "all before the second copy are different"
+        assert all(text[i] == text[i - period] for i in range(second, 40))
+        assert known == [i > second for i in range(40)]
+    assert seen == {(p, o) for p in (5, 6, 7, 8) for o in (0, 1, 2, 3)}
+    again, _ = data.repeated_sequences(300, 40, 30, periods=(5, 8), offsets=(0, 3), seed=1)
+    assert torch.equal(tokens, again)
+    with pytest.raises(ValueError, match="31 distinct tokens can't be drawn"):
+        data.repeated_sequences(1, 9, 30, periods=(28, 28), offsets=(0, 3), seed=0)

@@ -17,10 +17,11 @@ from mechcourse.training import (
     next_token_losses,
     save_checkpoint,
     train,
+    windows_of,
 )
 
 SIZES = TransformerConfig(n_layers=1, d_model=8, n_heads=2, d_head=3, d_vocab=6, n_ctx=8)
-TEXT = torch.arange(6).repeat(50)  # each token says which comes next
+TEXT = windows_of(torch.arange(6).repeat(50), 8)  # each token says which comes next
 RUN = TrainingConfig(n_steps=60, batch=4, learning_rate=2e-2, warm_up=5)
 
 
@@ -47,6 +48,20 @@ def test_loss_falls(n_layers: int) -> None:
     assert train(model, TEXT, RUN, progress=note) is model
     assert len(losses) == RUN.n_steps
     assert losses[-1] < 0.3 < 1.2 < losses[0]
+
+
+def test_only_counted_tokens_are_learnt() -> None:
+    """The second half of each text is noise, and is not to be predicted."""
+
+    def sample(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        noise = torch.randint(0, 6, (n, 4), generator=generator)
+        counted = torch.arange(8) < 4
+        return torch.cat([torch.arange(4).repeat(n, 1), noise], dim=1), counted.expand(n, -1)
+
+    losses: list[float] = []
+    note = lambda _step, _n_steps, measured: losses.append(measured["loss"])  # noqa: E731
+    train(fresh(), sample, RUN, progress=note)
+    assert losses[-1] < 0.05, "the noise, at ln 6 nats a token, is among the losses"
 
 
 def test_the_seed_fixes_the_run() -> None:

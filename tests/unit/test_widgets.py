@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from plotly.callbacks import InputDeviceState, Points
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 
@@ -213,3 +214,11 @@ def test_in_a_notebook_a_figure_grows_and_a_plain_one_stays(
     assert "step 3,000 of 3,000" in final["layout"]["title"]["subtitle"]["text"]
     assert len(final["data"][0]["x"]) <= 400
     assert final["data"][0]["x"][-1] == 3000
+
+
+def test_a_click_in_one_of_all_heads_opens_that_head(explorer: AttentionExplorer) -> None:
+    explorer.head.value = ALL
+    second = explorer.figure.data[1]
+    points = Points([[3, 2]], [2], [3], second.name, 1)
+    second._dispatch_on_click(points, InputDeviceState())  # as plotly does: with the mouse's state
+    assert (explorer.head.value, explorer.strip.selected) == (1, 3)

@@ -1,4 +1,4 @@
-"""The shipped models: what guards them, and the measure of induction."""
+"""The shipped models: what guards them, and how they are made again."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from mechcourse import zoo
 from mechcourse.data import ASSETS
-from mechcourse.models import Transformer, TransformerConfig
+from mechcourse.models import Transformer
 from mechcourse.training import TrainingConfig, load_checkpoint
 
 SHIPPED = [name for name in zoo.RECIPES if (zoo.ASSETS / f"{name}.safetensors").exists()]
@@ -51,72 +50,23 @@ def test_grading_loads_and_does_not_train(monkeypatch: pytest.MonkeyPatch) -> No
 def test_training_here_follows_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {}
 
-    def note(model: Transformer, tokens: Tensor, training: object, progress: object) -> Transformer:
-        asked.update(tokens=len(tokens), training=training)
+    def note(model: Transformer, sample: object, training: object, progress: object) -> Transformer:
+        tokens, counted = sample(2, torch.Generator())
+        asked.update(split=tokens.unique().tolist(), shape=tokens.shape, training=training)
+        assert counted is None
         return model
 
     monkeypatch.setattr(zoo, "train", note)
-    monkeypatch.setattr(zoo, "code_tokens", lambda split: torch.arange(len(split)))
+    texts = {"train": torch.full((300,), 3), "held_out": torch.full((300,), 4)}
+    monkeypatch.setattr(zoo, "code_tokens", texts.get)
     state = torch.random.get_rng_state()
     first, again = zoo.train_or_load("code-0l"), zoo.train_or_load("code-0l")
-    assert asked == {"tokens": len("train"), "training": zoo.RECIPES["code-0l"].training}
+    recipe = zoo.RECIPES["code-0l"]
+    assert asked == {"split": [3], "shape": (2, 256), "training": recipe.training}
     assert torch.equal(first.embed.W_E, again.embed.W_E)
     other = zoo.train_or_load("code-0l", seed=5)
     assert asked["training"].seed == 5 and not torch.equal(first.embed.W_E, other.embed.W_E)
     assert torch.equal(state, torch.random.get_rng_state())
-
-
-class Patterns(Transformer):
-    """A model of one layer whose heads' patterns are given by a rule on the tokens.
-
-    In a text of period P, query i stands on the token last seen at i - P.
-    """
-
-    def __init__(self, period: int, n_ctx: int) -> None:
-        super().__init__(TransformerConfig(1, 4, 5, 2, 50, n_ctx))
-        self.period = period
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        n = tokens.shape[1]
-        i, j = torch.arange(n)[:, None], torch.arange(n)[None]
-        followed = (j > 0) & (j <= i) & (tokens[:, None, :].roll(1, -1) == tokens[:, :, None])
-        rules = [
-            followed.double(),  # induction: all that followed a copy, the newest to the oldest
-            ((tokens[:, :, None] == tokens[:, None, :]) & (j < i)).double(),  # duplicate token
-            (j == i - 1).double().expand_as(followed),  # previous token
-            (j <= i).double().expand_as(followed),  # spread evenly
-            ((j == i - self.period + 1) & (j >= 0))
-            .double()
-            .expand_as(followed),  # newest copy only
-        ]
-        pattern = torch.stack(rules, dim=1)
-        first = torch.zeros(n, dtype=torch.float64)
-        first[0] = 1  # a head with nothing to look for rests on the first token
-        pattern = torch.where(pattern.sum(-1, keepdim=True) > 0, pattern, first)
-        self.blocks[0].attn.hook_pattern(pattern / pattern.sum(-1, keepdim=True))
-        return torch.zeros(*tokens.shape, self.config.d_vocab)
-
-
-def test_induction_scores_of_known_heads() -> None:
-    period, n_ctx = 16, 64
-    scores = zoo.induction_scores(Patterns(period, n_ctx), period=period, n_sequences=3)
-    assert scores.shape == (1, 5)
-    induction, duplicate, previous, even, newest = scores[0].tolist()
-    assert induction == pytest.approx(1)
-    assert newest == pytest.approx(1)
-    assert duplicate == previous == 0
-    copies = [i // period / (i + 1) for i in range(period, n_ctx)]  # of i + 1 keys
-    assert even == pytest.approx(sum(copies) / len(copies))
-    assert even == pytest.approx(1 / period, rel=0.4)
-
-
-def test_induction_scores_of_a_model_with_nothing_learnt() -> None:
-    torch.manual_seed(0)
-    model = Transformer(TransformerConfig(2, 16, 3, 8, 40, 64))
-    scores = zoo.induction_scores(model, period=16, n_sequences=4)
-    assert scores.shape == (2, 3)
-    assert scores.max() < 0.2
-    assert torch.equal(scores, zoo.induction_scores(model, period=16, n_sequences=4))
 
 
 @pytest.fixture
@@ -128,7 +78,7 @@ def own_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(zoo, "TABLE", tmp_path / "zoo.json")
     short = replace(zoo.RECIPES["code-0l"], training=TrainingConfig(n_steps=3, batch=2))
     monkeypatch.setitem(zoo.RECIPES, "code-0l", short)
-    monkeypatch.setattr(zoo, "measure", lambda model: {"held_out_loss": 6.0})
+    monkeypatch.setattr(zoo, "measure", lambda model, data: {"held_out_loss": 6.0})
     monkeypatch.setattr(zoo, "baseline_losses", lambda: {"uniform": 6.2})
     monkeypatch.chdir(tmp_path)
     zoo.figures.cache_clear()

@@ -160,7 +160,9 @@ class _Writer:
             raise CodecError("a tensor with too many axes")
         if value.nbytes > MAX_ARRAYS:  # before its bytes are copied: it may be a vast expanded view
             raise CodecError("a tensor that is too large")
-        dense = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        dense = value.detach().resolve_conj().resolve_neg().contiguous()
+        # A single number counts as contiguous whatever its stride, but bytes need a stride of 1.
+        dense = dense.as_strided((dense.numel(),), (1,))
         self.arrays.append(dense.view(torch.uint8).numpy().tobytes())
         return ["a", _NAMES[value.dtype], list(value.shape)]
 

@@ -182,3 +182,10 @@ def test_flipped_bits_give_a_value_or_an_error() -> None:
 def test_an_ended_stream_is_told_from_a_cut_one() -> None:
     with pytest.raises(EOFError):
         codec.receive(lambda _: b"")
+
+
+def test_a_single_number_with_an_odd_stride_crosses() -> None:
+    """As the real part of one eigenvalue has: a view of every second number."""
+    real = torch.tensor([3 + 4j, 5 + 6j])[:1].real
+    assert real.stride() == (2,)
+    assert torch.equal(decode(encode(real)), torch.tensor([3.0]))

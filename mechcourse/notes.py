@@ -13,7 +13,7 @@ from mechcourse.predictions import PredictionError
 from mechcourse.progress import append, being_graded, entries
 
 ENOUGH = 20  # characters: fewer say too little to be wrong
-EXAMPLE = "The loss falls in two steps, so I think two things are learnt one after the other."
+EXAMPLE = "In every text that I tried, head 0.3 looked at the token before its own."
 
 _this_kernel: list[dict[str, Any]] = []
 
@@ -41,6 +41,9 @@ def write_down(name: str, **parts: str) -> None:
     if min(lengths.values()) < ENOUGH:
         print(_invitation(lengths))
         return
+    if same := _alike(parts):
+        print(f"{' and '.join(same)} say the same in the same words. Write what sets them apart.")
+        return
     entry = {"chapter": Path.cwd().name, "name": name, "parts": parts}
     before = [each for each in _entries() if each["name"] == name]
     before = [each for each in before if each["chapter"] == entry["chapter"]]
@@ -50,7 +53,7 @@ def write_down(name: str, **parts: str) -> None:
         _this_kernel.append(entry)
         append("notes", entry)
         said = "Noted anew; what you wrote before is kept too" if before else "Noted"
-    print(f"{said}: {', '.join(parts)}. The worked answer below may now be opened.")
+    print(f"{said}: {', '.join(parts)}. What is folded below may now be opened.")
 
 
 def notes(chapter: str | None = None) -> None:
@@ -81,7 +84,9 @@ def _invitation(lengths: dict[str, int]) -> str:
     short = [part for part, length in lengths.items() if 0 < length < ENOUGH]
     said = [f"Still empty: {', '.join(empty)}."] if empty else []
     if short:
-        counted = ", ".join(f"{part} ({lengths[part]} characters)" for part in short)
+        counted = ", ".join(
+            f"{part} ({lengths[part]} character{'s' * (lengths[part] > 1)})" for part in short
+        )
         said.append(f"Still too short: {counted}.")
     return (
         f"{' '.join(said)}\n"
@@ -89,6 +94,17 @@ def _invitation(lengths: dict[str, int]) -> str:
         f"say\n  {(empty + short)[0]}={EXAMPLE!r}\n"
         "and run the cell again. Nobody grades it, and it is noted once every part is there."
     )
+
+
+def _alike(parts: dict[str, str]) -> list[str]:
+    """Two parts with the same words, if there are such: they tell no two things apart."""
+    seen: dict[str, str] = {}
+    for part, words in parts.items():
+        key = " ".join(words.split()).casefold()
+        if key in seen:
+            return [seen[key], part]
+        seen[key] = part
+    return []
 
 
 def _paragraphs(text: str) -> str:

@@ -69,9 +69,19 @@ def entries(kind: str, start: Path | None = None) -> list[dict[str, Any]]:
     return found
 
 
+# What the checks of this kernel found last: exercise and part, and whether it was right.
+_found_here: dict[tuple[str, str], bool] = {}
+
+
 def record_check(result: "CheckResult") -> None:
     """Record what a check found, under the chapter folder that the notebook runs in."""
+    _found_here[result.exercise, result.part] = result.status == "correct"
     append("checks", {"chapter": Path.cwd().name, **asdict(result)})
+
+
+def refused_here(exercise: str) -> bool:
+    """Whether a check of the exercise, run in this kernel, did not pass when it was last run."""
+    return any(name == exercise and not right for (name, _), right in _found_here.items())
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,12 @@ class Recipe:
             return windows_of(code_tokens("train"), self.model.n_ctx)
         kinds = (PERIODS, OFFSETS) if self.data == "repeats" else ((ONE_PERIOD,) * 2, (0, 0))
 
-        def draw(n_sequences: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        def draw(n_sequences: int, generator: torch.Generator) -> tuple[Tensor, None]:
             seed = int(torch.randint(2**62, (), generator=generator))
-            periods, offsets = kinds
-            return repeated_sequences(
-                n_sequences, *sizes, periods=periods, offsets=offsets, seed=seed
+            tokens, _ = repeated_sequences(
+                n_sequences, *sizes, periods=kinds[0], offsets=kinds[1], seed=seed
             )
+            return tokens, None  # all tokens are to be predicted, those that can't be as well
 
         return draw
 

@@ -5,6 +5,7 @@ dark themes and in a saved notebook. Blue is positive and orange negative everyw
 colours are Okabe and Ito's, which colour-blind readers can tell apart.
 """
 
+from mechcourse.plots._animated import animated_scores
 from mechcourse.plots._attention import attention_heads, attention_pattern, past_only
 from mechcourse.plots._attribution import attribution_bars, attribution_comparison, token_heatmap
 from mechcourse.plots._bars import grouped_bars, term_importance
@@ -12,6 +13,7 @@ from mechcourse.plots._circuits import circuit_heatmap, compact, eigenvalues
 from mechcourse.plots._composition import composition_graph
 from mechcourse.plots._curves import calibration_curve, line, loss_curves, update_norms
 from mechcourse.plots._nulls import histogram_with_null
+from mechcourse.plots._panels import curve_panels
 from mechcourse.plots._scatter import scatter
 from mechcourse.plots._style import COLOURS, NEGATIVE, POSITIVE, TEMPLATE, visible
 
@@ -20,6 +22,7 @@ __all__ = [
     "NEGATIVE",
     "POSITIVE",
     "TEMPLATE",
+    "animated_scores",
     "attention_heads",
     "attention_pattern",
     "attribution_bars",
@@ -28,6 +31,7 @@ __all__ = [
     "circuit_heatmap",
     "compact",
     "composition_graph",
+    "curve_panels",
     "eigenvalues",
     "grouped_bars",
     "histogram_with_null",

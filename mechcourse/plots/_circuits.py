@@ -14,6 +14,7 @@ from mechcourse.plots._style import (
     MUTED,
     NEGATIVE,
     POSITIVE,
+    SEQUENTIAL,
     WIDTH,
     card,
     figure,
@@ -41,6 +42,7 @@ def circuit_heatmap(
 ) -> go.Figure:
     """A part of a circuit between tokens: white at zero, blue above and orange below.
 
+    Where no value is below 0, as with norms or attention, the whole scale is for what is above.
     The rows stand from the top in the order given. Up to 60 tokens a side keep all their labels,
     and in a map of at most 48 cells each has its value written in.
 
@@ -54,10 +56,12 @@ def circuit_heatmap(
     same_length("column tokens", cols, "columns", values.shape[1])
     rows, cols = ([_cut(named(each)) for each in names] for names in (rows, cols))
     cell, left, bottom = _fit(rows, cols)
-    fig = figure(title, "blue: above 0, orange: below, white: 0 · hover to read a cell")
     shown = values.detach().double()
-    finite = shown[shown.isfinite()].abs()
-    extreme = (finite.max().item() if len(finite) else 0.0) or 1.0
+    finite = shown[shown.isfinite()]
+    extreme = (finite.abs().max().item() if len(finite) else 0.0) or 1.0
+    signed = bool((finite < 0).any())
+    how = "blue: above 0, orange: below, white: 0" if signed else "white: 0, darker: more"
+    fig = figure(title, f"{how} · hover to read a cell")
     places = 3 if extreme < 0.3 else 2 if extreme < 10 else 0
     room = shown.numel() <= WRITTEN and cell >= 32
     fig.add_trace(
@@ -70,7 +74,7 @@ def circuit_heatmap(
             texttemplate=f"%{{z:.{places}f}}" if room else None,
             textfont_size=10,
             hovertemplate=f"{label(row_title)} '%{{y}}', {label(col_title)} '%{{x}}': "
-            f"%{{z:+.3f}} {label(unit)}<extra></extra>",
+            f"%{{z:.3f}} {label(unit)}<extra></extra>",
         )
     )
     # Margins are set by hand, not by plotly, so that the cells come out square.
@@ -82,7 +86,9 @@ def circuit_heatmap(
         margin={"l": left, "r": width - left - wide, "t": 84, "b": max(bottom, 150 - high)},
         yaxis={**_axis(rows, cell), "title_text": label(row_title), "autorange": "reversed"},
         xaxis={**_axis(cols, cell), "title_text": label(col_title), "tickangle": -90},
-        coloraxis=scale(DIVERGING, -extreme, extreme, label(unit)),
+        coloraxis=scale(DIVERGING, -extreme, extreme, label(unit))
+        if signed
+        else scale(SEQUENTIAL, 0, extreme, label(unit)),
     )
     bar = {"y": 1, "yanchor": "top", "lenmode": "pixels", "len": max(high, 130)}
     fig.update_layout(coloraxis_colorbar={**bar, "title_side": "top"})

@@ -27,6 +27,11 @@ DIVERGING = ["#8c3d04", "#dd7a25", "#f9cfa2", "#ffffff", "#b3d3ec", "#4a8fca", "
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 WIDTH = 820
+# Dragging zooms and a double click goes back, so that saving and going home are enough.
+BUTTONS_LEFT_OUT = (
+    *("zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "lasso2d", "select2d"),
+    *("hoverClosestCartesian", "hoverCompareCartesian", "toggleSpikelines", "sendChartToCloud"),
+)
 
 _axis = {
     "automargin": True,
@@ -55,7 +60,8 @@ TEMPLATE = go.layout.Template(
         "yaxis": _axis,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         "hoverlabel": {"font": {"family": SANS, "size": 13}, "align": "left"},
-        "modebar": {"remove": ["lasso2d", "select2d", "autoScale2d", "sendChartToCloud"]},
+        # Two buttons, one over the other at the right edge: a row of them covers long titles.
+        "modebar": {"orientation": "v", "remove": list(BUTTONS_LEFT_OUT)},
     }
 )
 

@@ -20,7 +20,8 @@ class LiveCurves:
     In a notebook it shows the metrics as curves that grow, with the time taken and the time left;
     when the last step is done a plain figure takes its place, which the saved notebook keeps.
     Elsewhere, under grading and where ipywidgets or plotly is missing it is a text bar. A step
-    smaller than the last one starts anew.
+    smaller than the last one starts anew. Metrics named "KIND/CURVE" are drawn in one panel for
+    each kind, the curves of one model in one colour.
 
     Args:
         title: stands over the figure.
@@ -65,8 +66,10 @@ class LiveCurves:
             self._cost = self._drawn - start
 
     def latest(self) -> str:
-        """The newest value of each metric: "loss 2.810"."""
-        return " · ".join(f"{name} {values[-1]:.3f}" for name, (_, values) in self.curves.items())
+        """The newest value of each metric, of the first kind where there are several."""
+        first = next(iter(self.curves), "").rpartition("/")[0]
+        shown = {n: v for n, (_, v) in self.curves.items() if n.rpartition("/")[0] == first}
+        return " · ".join(f"{name} {values[-1]:.3f}" for name, values in shown.items())
 
     def status(self, step: int, n_steps: int) -> str:
         """How far it has come, and how long it took and will take."""
@@ -102,19 +105,27 @@ class _Notebook:
         self.text.value = self.live.status(step, n_steps)
         with self.figure.batch_update():
             for trace in fig.data[len(self.figure.data) :]:
+                self.figure.update_layout(fig.layout)  # a new curve may bring a new panel
                 self.figure.add_trace(trace)
             for old, new in zip(self.figure.data, fig.data, strict=True):
                 old.x, old.y = new.x, new.y
             # Only what depends on the values: what the learner has zoomed or hidden stays.
             self.figure.layout.annotations = fig.layout.annotations
-            self.figure.layout.yaxis.range = fig.layout.yaxis.range
+            if fig.layout.yaxis.range is not None:
+                self.figure.layout.yaxis.range = fig.layout.yaxis.range
             self.figure.layout.margin = fig.layout.margin
 
     def _plain(self) -> Any:
-        from mechcourse.plots import loss_curves
+        from mechcourse.plots import curve_panels, loss_curves
 
         live = self.live
         thin = {name: (_thin(x), _thin(y)) for name, (x, y) in live.curves.items()}
+        if any("/" in name for name in thin):
+            panels: dict[str, dict[str, Any]] = {}
+            for name, curve in thin.items():
+                kind, _, rest = name.rpartition("/")
+                panels.setdefault(kind, {})[rest] = curve
+            return curve_panels(panels, live.title)
         return loss_curves(thin, live.baselines, live.log_y, live.title, y_title="")
 
 

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "geometry": {"models"},
     "plots": set(),
     "widgets": {"plots", "models", "progress", "circuits"},
-    "starters": set(),
+    "starters": {"progress"},
     "predictions": {"progress", "plots"},
     "notes": {"predictions", "progress"},
     "checks": {"data", "models", "progress", "boundary"},

@@ -51,7 +51,7 @@ def test_words_are_noted_and_open_the_worked_answer(chapter: Path, capsys: Captu
     write_down("why", first=FIRST, rival=RIVAL)
     said = capsys.readouterr().out
     assert "Noted: first, rival." in said
-    assert "worked answer below may now be opened" in said
+    assert "folded below may now be opened" in said
     (entry,) = record(chapter)
     assert (entry["chapter"], entry["name"]) == ("ch01_attention", "why")
     assert entry["parts"] == {"first": FIRST, "rival": RIVAL}
@@ -147,3 +147,10 @@ def test_under_grading_nothing_happens(
     notes()
     assert capsys.readouterr().out == ""
     assert not record(chapter)
+
+
+def test_two_parts_with_the_same_words_are_sent_back(capsys: pytest.CaptureFixture[str]) -> None:
+    write_down("same", if_a="The score stays where it was.", if_b="the score stays  where it was.")
+    assert "if_a and if_b say the same" in capsys.readouterr().out
+    notes()
+    assert "same (" not in capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 import pytest
 
+from mechcourse import progress
+from mechcourse.checks import CheckResult
 from mechcourse.starters import is_starter, written
 
 
@@ -37,3 +39,15 @@ def test_a_waiting_cell_says_for_what(capsys: pytest.CaptureFixture[str]) -> Non
 def test_nothing_is_said_when_all_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert written(done, begun)
     assert not capsys.readouterr().out
+
+
+def test_what_its_check_refused_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_found_here", {})
+    progress.record_check(CheckResult("done", "wrong", part="a"))
+    progress.record_check(CheckResult("done", "correct", part="b"))
+    assert not written(done, begun)
+    assert "waits until done is right" in capsys.readouterr().out
+    progress.record_check(CheckResult("done", "correct", part="a"))
+    assert written(done, begun)

@@ -80,7 +80,7 @@ def _slider(names: Sequence[str]) -> dict[str, Any]:
         "steps": [
             {"label": name, "method": "animate", "args": [[name], at_once]} for name in names
         ],
-        **{"x": 0.14, "len": 0.86, "y": 0, "pad": {"t": 48}},
+        **{"x": 0.18, "len": 0.82, "y": 0, "pad": {"t": 48}},
         **{"ticklen": 0, "minorticklen": 0, "font": {"color": "rgba(0,0,0,0)"}},
         "currentvalue_font_color": "#24292f",
     }

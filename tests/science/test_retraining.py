@@ -1,7 +1,7 @@
 """`make verify`: the recipes give what the zoo's table says, with other seeds too.
 
-About an hour and a half on two cores. What each seed gave is written into the table (`other_seeds`), so that
-the spread beside a shipped figure is one that somebody measured.
+About an hour and a half on two cores. What each seed gave is written into the table
+(`other_seeds`), so that the spread beside a shipped figure is one that somebody measured.
 """
 
 import pytest

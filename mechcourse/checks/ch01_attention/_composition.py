@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
+from typing import Any
 
 import torch
 from einops import einsum
@@ -23,6 +24,8 @@ DIMS = {
     "W_O": "head d_head d_model",
 }
 INPUT = {"Q": "queries", "K": "keys", "V": "values"}
+POSITIONS_IN_STREAM = "positions were added to the stream; queries and keys alone read them."
+Path = tuple[int, int, str]  # a head of layer 0, a head of layer 1, the input that is cut
 
 
 def layer(random: torch.Generator, n_heads: int, d_model: int, d_head: int) -> Layer:
@@ -480,6 +483,42 @@ def frozen(
     return state
 
 
+def _by_terms(
+    embedded: Tensor,
+    patterns: Tensor,
+    weights: Weights,
+    *,
+    in_turn: bool = False,
+    replaced: bool = False,
+    same_source: bool = False,
+    shared: bool = False,
+) -> Tensor:
+    """States up to each order, from one term an order, with a mistake to choose, in float64.
+
+    Args:
+        in_turn: a layer's terms are renewed one after another, so that it reads its own.
+        replaced: what comes of a term takes the next one's place.
+        same_source: the embedding is moved at every order.
+        shared: one tensor serves all orders above 0.
+    """
+    terms = [embedded, *(torch.zeros_like(embedded) for _ in patterns)]
+    for number in range(len(patterns)):
+        before = list(terms)
+        for n in range(len(patterns)):
+            source = embedded if same_source else terms[n] if in_turn else before[n]
+            moved = frozen(source, patterns, weights, [number]) - source
+            new = moved if replaced else terms[n + 1] + moved
+            terms = [embedded] + [new] * len(patterns) if shared else [*terms]
+            terms[n + 1] = new
+    return torch.stack(terms).cumsum(0)
+
+
+def with_positions(tokens: Tensor, patterns: Tensor, weights: Weights) -> Tensor:
+    """Logits by order where positions were added to the stream."""
+    right = logits_by_order(tokens, patterns, weights)
+    return right + _of_positions(patterns, weights, tokens.shape[1])
+
+
 def wrong_orders(
     tokens: Tensor, patterns: Tensor, weights: Weights, *, from_run: bool
 ) -> dict[str, Tensor]:
@@ -491,7 +530,7 @@ def wrong_orders(
     right = logits_by_order(tokens, patterns, weights)
     W_E, W_U = (weights[name].double() for name in ("embed.W_E", "unembed.W_U"))
     n, embedded, direct, every = len(patterns), W_E[tokens], right[0], right[-1]
-    numbers = list(range(n))
+    numbers, of_positions = list(range(n)), _of_positions(patterns, weights, tokens.shape[1])
 
     def first(*layers: int, in_parallel: bool = True) -> Tensor:
         """The right logits but for order 1, which has these layers alone."""
@@ -507,8 +546,10 @@ def wrong_orders(
         "these are the orders' own parts; each order holds those before it too.": torch.cat(
             [right[:1], right.diff(dim=0)]
         ),
-        "positions were added to the stream; queries and keys alone read them.": right
-        + _of_positions(patterns, weights, tokens.shape[1]),
+        POSITIONS_IN_STREAM: right + of_positions,
+        "positions reached the values; queries and keys alone read them.": right
+        + of_positions
+        - of_positions[:1],
         "these are log-probabilities; the logits are asked for.": right.log_softmax(-1),
         "the orders run downwards.": right.flip(0),
         "the patterns were used the wrong way round: a query sums over keys.": with_patterns(
@@ -516,7 +557,29 @@ def wrong_orders(
         ),
     }
     if n > 1:
+
+        def by_terms(**how: bool) -> Tensor:
+            return _by_terms(embedded, patterns, weights, **how) @ W_U
+
         wrong |= {
+            "a layer read terms that it had just renewed, so that a path goes through one layer "
+            "twice; add to each order what came of the terms as they were before the layer.": (
+                by_terms(in_turn=True)
+            ),
+            "a layer's term takes the place of what earlier layers gave that order; add to it.": (
+                by_terms(replaced=True)
+            ),
+            "a layer's term takes the place of what earlier layers gave that order, and a layer "
+            "read terms that it had just renewed; add what comes of those before the layer.": (
+                by_terms(replaced=True, in_turn=True)
+            ),
+            "the embedding was moved at every order; order n + 1 comes of the term of order n.": (
+                by_terms(same_source=True)
+            ),
+            "all orders above 0 share one tensor: [x] * n holds the same x in n places, and += "
+            "writes into all of them.": by_terms(shared=True, in_turn=True),
+            "all orders above 0 share one tensor, into which += wrote each order's part: [x] * n "
+            "holds the same x in n places.": by_terms(shared=True),
             "this counts layers: entry n is what the first n layers give. An order counts the "
             "heads on a path, of whichever layers.": torch.stack(upto) @ W_U,
             "a head read what others had written in the same run, so that all orders came at once; "
@@ -700,24 +763,25 @@ def two_layers(
     return {name: 2 * w if "W_Q" in name else w for name, w in (first | attn).items()}
 
 
-def path_effect(
-    tokens: Tensor, weights: Weights, earlier: int, later: int, kind: str, counted: Tensor
-) -> float:
-    """The definition, one number at a time."""
+def path_effects(
+    tokens: Tensor, weights: Weights, paths: Sequence[Path], counted: Tensor
+) -> Tensor:
+    """The definition, one number at a time, for each path."""
     table = {name: value.double().tolist() for name, value in weights.items()}
-    rises = []
+    rises: list[list[float]] = [[] for _ in paths]
     for text in tokens.tolist():
         whole = _text_logits(text, table, None)
-        cut = _text_logits(text, table, (earlier, later, kind))
-        for i, counts in enumerate(counted.tolist()):
-            if counts:
-                rises.append(surprise(cut[i], text[i + 1]) - surprise(whole[i], text[i + 1]))
-    return statistics.fmean(rises)
+        for path, found in zip(paths, rises, strict=True):
+            cut = _text_logits(text, table, path)
+            found += [
+                surprise(cut[i], text[i + 1]) - surprise(whole[i], text[i + 1])
+                for i, counts in enumerate(counted.tolist())
+                if counts
+            ]
+    return torch.tensor([statistics.fmean(found) for found in rises], dtype=torch.float64)
 
 
-def _text_logits(
-    text: list[int], table: dict[str, list], cut: tuple[int, int, str] | None
-) -> slow.Matrix:
+def _text_logits(text: list[int], table: dict[str, list], cut: Path | None) -> slow.Matrix:
     """The logits of one text, perhaps without a path (earlier head, later head, kind)."""
     embedded = [table["embed.W_E"][token] for token in text]
     first = [
@@ -766,7 +830,9 @@ def without_path(
     unplaced: bool = False,
     emptied: bool = False,
     averaged: bool = False,
-    **mistakes: bool,
+    in_stream: bool = False,
+    placed: tuple[str, str] = ("QK", "QK"),
+    **mistakes: Any,
 ) -> Tensor:
     """Logits of a two-layer model without some paths, with a mistake to choose, in float64.
 
@@ -777,14 +843,18 @@ def without_path(
         unplaced: the input that is cut goes without positions as well.
         emptied: all of the stream is taken from that input.
         averaged: it gets the earlier heads' mean write instead.
+        in_stream: positions are added to the stream.
+        placed: the inputs that positions are added to, for each layer.
     """
     w = {name: value.double() for name, value in weights.items()}
     embedded = w["embed.W_E"][tokens]
     places = w["pos_embed.W_pos"][: tokens.shape[1], None]
-    first = _written(w, 0, _sources(w, 0, embedded), **mistakes)
+    if in_stream:
+        embedded = embedded + places[:, 0]
+    first = _written(w, 0, _sources(w, 0, embedded, placed[0]), **mistakes)
     stream = embedded + first.sum(2)
     lost = first[:, :, list(earlier)].sum(2)
-    whole, cut = _sources(w, 1, stream), _sources(w, 1, stream)
+    whole, cut = (_sources(w, 1, stream, placed[1]) for _ in "wc")
     for kind in kinds:
         for head in later:
             gone = stream if emptied else lost - lost.mean((0, 1)) if averaged else lost
@@ -796,11 +866,11 @@ def without_path(
     return (stream - dropped * lost + written.sum(2)) @ w["unembed.W_U"]
 
 
-def _sources(w: Weights, number: int, stream: Tensor) -> dict[str, Tensor]:
+def _sources(w: Weights, number: int, stream: Tensor, placed: str = "QK") -> dict[str, Tensor]:
     """What each head of a layer reads from, by input, [batch pos head d_model]."""
     each = stream[:, :, None].repeat(1, 1, len(w[f"blocks.{number}.attn.W_O"]), 1)
-    placed = each + w["pos_embed.W_pos"][: stream.shape[1], None]
-    return {"Q": placed, "K": placed.clone(), "V": each}
+    places = w["pos_embed.W_pos"][: stream.shape[1], None]
+    return {name: each + places if name in placed else each.clone() for name in "QKV"}
 
 
 def _written(
@@ -809,18 +879,12 @@ def _written(
     sources: dict[str, Tensor],
     *,
     unmasked: bool = False,
-    unscaled: bool = False,
-    moves_positions: bool = False,
+    scale: float = 0.0,
 ) -> Tensor:
-    """What each head of a layer writes, [batch pos head d_model]."""
+    """What each head of a layer writes, [batch pos head d_model]; scale 0 is the right one."""
     read = "b p h m, h m d -> b p h d"
     q, k, v = (einsum(sources[x], w[f"blocks.{number}.attn.W_{x}"], read) for x in "QKV")
-    if moves_positions:
-        places = w["pos_embed.W_pos"][: q.shape[1], None].expand_as(sources["V"][0])
-        v = v + einsum(places, w[f"blocks.{number}.attn.W_V"], read.replace("b ", ""))
-    pattern = einsum(q, k, "b i h d, b j h d -> b h i j") / (
-        1.0 if unscaled else math.sqrt(q.shape[-1])
-    )
+    pattern = einsum(q, k, "b i h d, b j h d -> b h i j") / (scale or math.sqrt(q.shape[-1]))
     if not unmasked:
         future = torch.ones(q.shape[1], q.shape[1], dtype=torch.bool).triu(1)
         pattern = pattern.masked_fill(future, -torch.inf)
@@ -829,122 +893,183 @@ def _written(
 
 
 def wrong_effects(
-    tokens: Tensor, weights: Weights, earlier: int, later: int, kind: str, counted: Tensor
-) -> dict[str, float]:
-    """Effects with one mistake each, for texts of more than two tokens.
+    tokens: Tensor, weights: Weights, paths: Sequence[Path], counted: Tensor
+) -> dict[str, Tensor]:
+    """Effects of these paths with one mistake each, for texts of more than two tokens.
 
     Position 0 looks at itself alone: what it predicts tells too few mistakes apart.
     """
     if len(counted) == 1:
         return {}
     n_heads = [len(weights[f"blocks.{number}.attn.W_O"]) for number in (0, 1)]
-    path = (kind, (earlier,), (later,))
-    whole = without_path(tokens, weights)
+    every = [list(range(n)) for n in n_heads]
+    d_model = weights["embed.W_E"].shape[1]
+    d_heads = [weights[f"blocks.{number}.attn.W_O"].shape[1] for number in (0, 1)]
 
     def losses(logits: Tensor, targets: Tensor = tokens[:, 1:]) -> Tensor:
         return -logits[:, : targets.shape[1]].log_softmax(-1).gather(-1, targets[..., None])[..., 0]
 
-    def effect(kinds: str, writers: Sequence[int], readers: Sequence[int], **how: bool) -> float:
-        return rise(losses(without_path(tokens, weights, kinds, writers, readers, **how)))
+    def cut(path: Path, **how: Any) -> Tensor:
+        """Logits without a path; `how` may name other kinds, earlier or later heads."""
+        earlier, later, kind = path
+        args = {"kinds": kind, "earlier": (earlier,), "later": (later,)} | how
+        return without_path(tokens, weights, **args)
 
-    def rise(cut: Tensor, normal: Tensor | None = None, counts: Tensor = counted) -> float:
-        return float((cut - (losses(whole) if normal is None else normal))[:, counts].mean())
+    def each(logits: Callable[[Path], Tensor], base: Tensor) -> Tensor:
+        """The rises of the counted losses, path by path."""
+        return torch.stack([(losses(logits(p)) - losses(base))[:, counted].mean() for p in paths])
 
-    def otherwise(**mistake: bool) -> float:
-        base = losses(without_path(tokens, weights, **mistake))
-        return rise(losses(without_path(tokens, weights, *path, **mistake)), base)
+    def paths_as(change: Callable[[Path], dict[str, Any]]) -> Tensor:
+        """Effects where something else than the path was cut."""
+        return each(lambda path: cut(path, **change(path)), whole)
 
-    cut = without_path(tokens, weights, *path)
-    right, all_heads = rise(losses(cut)), [list(range(n)) for n in n_heads]
+    def otherwise(**mistake: Any) -> Tensor:
+        """Effects of the right paths, with a mistake in both runs."""
+        return each(lambda path: cut(path, **mistake), without_path(tokens, weights, **mistake))
+
+    whole = without_path(tokens, weights)
+    without = torch.stack([cut(path) for path in paths])
+    cut_losses = torch.stack([losses(logits) for logits in without])
+    rises = cut_losses - losses(whole)  # [path batch predicted]
+    right = rises[..., counted].mean((1, 2))
     wrong = {
-        f'this is the effect on the later head\'s {INPUT[other]}; kind was "{kind}".': effect(
-            other, (earlier,), (later,)
-        )
-        for other in "QKV"
-        if other != kind
+        f'"{a}" and "{b}" are in each other\'s place: for kind "{a}" the path to the later head\'s '
+        f"{INPUT[b]} was cut.": paths_as(lambda p, ab=a + b: {"kinds": _exchanged(p[2], ab)})
+        for a, b in ("QK", "QV", "KV")
     }
     wrong |= {
-        "the path was cut for all three inputs of the later head at once.": effect(
-            "QKV", (earlier,), (later,)
+        f"this is the effect on the later head's {INPUT[kind]}, whatever `kind` says.": paths_as(
+            lambda p, kind=kind: {"kinds": kind}
+        )
+        for kind in "QKV"
+    }
+    wrong |= {
+        "the path was cut for all three inputs of the later head at once.": paths_as(
+            lambda p: {"kinds": "QKV"}
         ),
         "the earlier head's write was kept from all heads of layer 1, and taken out of the stream "
-        "as well; cut the one path.": effect("QKV", (earlier,), all_heads[1], dropped=True),
+        "as well; cut the one path.": paths_as(
+            lambda p: {"kinds": "QKV", "later": every[1], "dropped": True}
+        ),
         "the earlier head's write was taken out of the stream as well: it still adds there.": (
-            effect(*path, dropped=True)
+            paths_as(lambda p: {"dropped": True})
         ),
-        "the earlier head's write was kept from all inputs of all heads; cut the one path.": effect(
-            "QKV", (earlier,), all_heads[1]
+        "the earlier head's write was kept from all inputs of all heads; cut the one path.": (
+            paths_as(lambda p: {"kinds": "QKV", "later": every[1]})
         ),
-        "the later head goes without all of the stream in this input.": effect(*path, emptied=True),
+        "the later head goes without all of the stream in this input.": paths_as(
+            lambda p: {"emptied": True}
+        ),
+        "the input got the earlier head's mean write in place of its own; it goes without.": (
+            paths_as(lambda p: {"averaged": True})
+        ),
+        "nothing was cut that reaches the logits.": 0 * right,
+        "the later head's pattern was held as it was; work it out anew.": paths_as(
+            lambda p: {"held": True}
+        ),
+        "the input goes without its positions as well.": paths_as(lambda p: {"unplaced": True}),
         "the sign is the wrong way round: this is how far the loss falls.": -right,
         "this is in bits; give nats.": right / math.log(2),
-        "this is the loss without the path; how far it rises is asked for.": float(
-            losses(cut)[:, counted].mean()
+        "this is the loss without the path; how far it rises is asked for.": cut_losses[
+            ..., counted
+        ].mean((1, 2)),
+        "this is the loss of a normal run; how far it rises is asked for.": losses(whole)[
+            :, counted
+        ]
+        .mean()
+        .expand_as(right),
+        "this is the fall of the right tokens' logits; the rise of the loss is asked for.": (
+            torch.stack([_picked(whole - x, tokens)[:, counted].mean() for x in without])
         ),
-        "this is the loss of a normal run; how far it rises is asked for.": float(
-            losses(whole)[:, counted].mean()
+        "a position's own token was taken as what it predicts.": torch.stack(
+            [
+                (losses(x, tokens[:, :-1]) - losses(whole, tokens[:, :-1]))[:, counted].mean()
+                for x in without
+            ]
         ),
-        "this is the fall of the right tokens' logits; the rise of the loss is asked for.": rise(
-            -_picked(cut, tokens), -_picked(whole, tokens)
+        "the scores were not divided by sqrt(d_head).": otherwise(scale=1.0),
+        "the scores were divided by sqrt(d_model); divide by sqrt(d_head).": otherwise(
+            scale=math.sqrt(d_model)
         ),
-        "a position's own token was taken as what it predicts.": rise(
-            losses(cut, tokens[:, :-1]), losses(whole, tokens[:, :-1])
-        ),
-        "the scores were not divided by sqrt(d_head).": otherwise(unscaled=True),
         "nothing keeps a query from looking at later keys.": otherwise(unmasked=True),
         "positions reached the values; queries and keys alone read them.": otherwise(
-            moves_positions=True
+            placed=("QKV", "QKV")
+        ),
+        "positions were added to the stream, where values and logits read them too; add them where "
+        "queries and keys are read.": otherwise(in_stream=True, placed=("", "")),
+        "positions were added to the stream, and once more where queries and keys are read.": (
+            otherwise(in_stream=True)
+        ),
+        "the queries are read without positions; add them there as for the keys.": otherwise(
+            placed=("K", "K")
+        ),
+        "the keys are read without positions; add them there as for the queries.": otherwise(
+            placed=("Q", "Q")
+        ),
+        "neither queries nor keys are read with positions; add them to what both read.": otherwise(
+            placed=("", "")
+        ),
+        "layer 1 reads no positions; they are not in the stream, so each layer adds them anew.": (
+            otherwise(placed=("QK", ""))
         ),
     }
-    if kind != "K":  # the same added to all keys changes no pattern
+    if d_heads[0] != d_heads[1]:
+        wrong["layer 1's scores were divided by layer 0's sqrt(d_head); another than its own."] = (
+            otherwise(scale=math.sqrt(d_heads[0]))
+        )
+    if all(max(path[:2]) < min(n_heads) for path in paths):
         wrong[
-            "the input got the earlier head's mean write in place of its own; it goes without."
-        ] = effect(*path, averaged=True)
-    if kind == "V":
-        wrong["nothing was cut that reaches the logits."] = 0.0
-    else:
-        wrong |= {
-            "the later head's pattern was held as it was; work it out anew.": 0.0,
-            "the input goes without its positions as well.": effect(*path, unplaced=True),
-        }
+            "`earlier` and `later` are in each other's place: the first is a head of layer 0."
+        ] = paths_as(lambda p: {"earlier": (p[1],), "later": (p[0],)})
     if n_heads[1] > 1:
         wrong |= {
-            "the path was cut for every head of layer 1, not the one.": effect(
-                kind, (earlier,), all_heads[1]
+            "the path was cut for every head of layer 1, not the one.": paths_as(
+                lambda p: {"later": every[1]}
             ),
-            "the path was cut to another head of layer 1 than the one asked for.": effect(
-                kind, (earlier,), ((later + 1) % n_heads[1],)
+            "the path was cut to another head of layer 1 than the one asked for.": paths_as(
+                lambda p: {"later": ((p[1] + 1) % n_heads[1],)}
+            ),
+            "the path was cut to head 0 of layer 1, whatever `later` says.": paths_as(
+                lambda p: {"later": (0,)}
             ),
         }
     if n_heads[0] > 1:
-        wrong["what every head of layer 0 wrote was taken away, not the one's."] = effect(
-            kind, all_heads[0], (later,)
-        )
-        wrong["what another head of layer 0 wrote was taken away than the one asked for."] = effect(
-            kind, ((earlier + 1) % n_heads[0],), (later,)
-        )
+        wrong |= {
+            "what every head of layer 0 wrote was taken away, not the one's.": paths_as(
+                lambda p: {"earlier": every[0]}
+            ),
+            "what another head of layer 0 wrote was taken away than the one asked for.": paths_as(
+                lambda p: {"earlier": ((p[0] + 1) % n_heads[0],)}
+            ),
+            "what head 0 of layer 0 wrote was taken away, whatever `earlier` says.": paths_as(
+                lambda p: {"earlier": (0,)}
+            ),
+        }
     if counted.sum() > 1:
         wrong["losses were added up over the counted predictions; take their mean."] = (
             right * float(counted.sum())
         )
     if not counted.all():
-        rises = losses(cut) - losses(whole)
         wrong |= {
-            "all predictions were counted; `counted` says which.": float(rises.mean()),
-            "the sum over counted predictions was divided by the number of all.": float(
-                (rises * counted).mean()
+            "all predictions were counted; `counted` says which.": rises.mean((1, 2)),
+            "the sum over counted predictions was divided by the number of all.": (
+                (rises * counted).mean((1, 2))
             ),
-            "the predictions that do not count were counted.": float(rises[:, ~counted].mean()),
+            "the predictions that do not count were counted.": rises[..., ~counted].mean((1, 2)),
             "`counted` was read one place off: True at i is for the prediction that position i "
-            "makes.": float(rises[:, counted.roll(1)].mean()),
+            "makes.": rises[..., counted.roll(1)].mean((1, 2)),
             "`counted` was read one place off: True at i is for the token at position i + 1.": (
-                float(rises[:, counted.roll(-1)].mean())
+                rises[..., counted.roll(-1)].mean((1, 2))
             ),
         }
     if len(tokens) > 1:
-        first_text = (losses(cut) - losses(whole))[:1, counted]
-        wrong["the first text alone was counted."] = float(first_text.mean())
+        wrong["the first text alone was counted."] = rises[:, :1, counted].mean((1, 2))
     return wrong
+
+
+def _exchanged(kind: str, pair: str) -> str:
+    """The kind, or the other one of a pair that it belongs to."""
+    return pair.replace(kind, "") if kind in pair else kind
 
 
 def _picked(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -968,23 +1093,31 @@ def writes_and_reads(weights: Weights) -> tuple[Tensor, Tensor]:
     return ov(first), reading(second, "K")
 
 
-def path_case(
+def paths_case(
     random: torch.Generator,
     heads: tuple[int, int],
     d_heads: tuple[int, int],
-    path: tuple[int, int, str],
+    paths: Sequence[Path],
     counted: Tensor,
     n_texts: int,
-) -> tuple[Tensor, Weights, float, dict[str, float]]:
-    """Texts and weights for which no known mistake gives the right number by accident.
+) -> tuple[Tensor, Weights, Tensor, dict[str, Tensor]]:
+    """Texts and weights for which no known mistake gives the right numbers by accident.
 
     Returns:
-        Texts, weights, the right effect, and the wrong ones.
+        Texts, weights, the right effects, and the wrong ones.
     """
     while True:
         weights = two_layers(random, heads, d_heads)
         tokens = inputs.integers(random, len(weights["embed.W_E"]), n_texts, len(counted) + 1)
-        right = path_effect(tokens, weights, *path, counted)
-        wrong = wrong_effects(tokens, weights, *path, counted)
-        if all(abs(value - right) > 1e-3 + 2e-3 * abs(right) for value in wrong.values()):
+        wrong = wrong_effects(tokens, weights, paths, counted)
+        values = list(wrong.values())
+        if any(_alike(a, b) for i, a in enumerate(values) for b in values[:i]):
+            continue
+        right = path_effects(tokens, weights, paths, counted)
+        if not any(_alike(value, right) for value in values):
             return tokens, weights, right, wrong
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    """Whether effects are too near each other to be told apart."""
+    return bool(((a - b).abs() < 1e-3 + 2e-3 * b.abs()).all())

@@ -75,6 +75,9 @@ def wrong_score_blocks(
     block = _block(scores(W_E, W_Q, W_K), tokens)
     return wrong | {
         "the rows were centred; nothing is subtracted here.": centred(block),
+        "the rows were centred, over the whole vocabulary; nothing is subtracted here.": _block(
+            centred(scores(W_E, W_Q, W_K)), tokens
+        ),
         "this is the attention after a softmax; the scores are asked for.": block.softmax(-1),
         "the first tokens of the vocabulary were taken; take those that are given.": _block(
             scores(W_E, W_Q, W_K), torch.arange(n)
@@ -105,6 +108,10 @@ def wrong_circuits(W_E: Tensor, W_V: Tensor, W_O: Tensor, W_U: Tensor) -> dict[s
         "it was transposed after it was centred, or centred after it was transposed: rows are "
         "the tokens looked at.": centred(raw.mT),
         "it was divided by sqrt(d_head); only scores are.": right / math.sqrt(W_V.shape[-1]),
+        "right was centred over d_head, not over the vocabulary: its axes are [head d_head "
+        "d_vocab], so the vocabulary is the last.": said(
+            W_E, W_V, W_O - W_O.mean(dim=1, keepdim=True), W_U
+        ),
         "W_U was used to embed, and W_E to unembed.": centred(said(W_U.T, W_V, W_O, W_E.T)),
         "these are log-probabilities: a log-softmax takes more away than the mean.": (
             raw.log_softmax(-1)
@@ -286,6 +293,10 @@ def wrong_destinations(W_E: Tensor, W_Q: Tensor, W_K: Tensor, sources: Tensor) -
         "a softmax over the keys was ranked: take the score less the mean score.": (
             raw.log_softmax(-1)[:, sources].T
         ),
+        "right was centred over d_head, not over the keys: its axes are [head d_head d_vocab], so "
+        "the keys are the last.": scores(
+            W_E, W_Q[None], (W_K - W_K.mean(dim=1, keepdim=True))[None]
+        )[0][:, sources].T,
         "the weakest come first.": -right[:, sources].T,
         "sizes were ranked without their signs.": right[:, sources].T.abs(),
         "the mean was taken over the sources; take it over all keys of the vocabulary.": (
@@ -321,25 +332,44 @@ def forced(wanted: list[Trigram]) -> list[Trigram]:
     return found
 
 
+MIXED = "the destinations of one source were joined with the outputs of another"
+
+
 def wrong_forced(wanted: list[Trigram]) -> dict[str, list[Trigram]]:
     """Forced skip-trigrams with one mistake each, in no order."""
     right = forced(wanted)
-    pairs = [
-        (source, destination, output)
-        for source, destination, _ in wanted
-        for _, _, output in wanted
-    ]
     backwards = [(b, a, c) for a, b, c in forced([(b, a, c) for a, b, c in wanted])]
+    any_output = {(s, d, o) for s, d, _ in wanted for _, _, o in wanted}
+    any_destination = {(s, d, o) for s, _, o in wanted for _, d, _ in wanted}
+    all_joined = {(s, d, o) for s, _, _ in wanted for _, d, o in any_output}
     return {
         "those that are wanted are among them; leave them out.": sorted({*right, *wanted}),
-        "outputs of other sources were mixed in: what a head raises depends on the source.": (
-            sorted({*pairs} - {*wanted})
+        f"{MIXED}: what a head raises depends on the source.": sorted(any_output - {*wanted}),
+        f"{MIXED}: which tokens look at a source depends on the source.": sorted(
+            any_destination - {*wanted}
+        ),
+        f"{MIXED}: neither where a head looks nor what it raises is the same for all sources.": (
+            sorted(all_joined - {*wanted})
         ),
         "destinations and outputs were joined through the destination; it is the source that "
         "both parts of the head have in common.": sorted(backwards),
         "destination and output are in each other's place.": [(a, c, b) for a, b, c in right],
         "the wanted ones were given back.": sorted(set(wanted)),
     }
+
+
+def mixes_sources(found: list[Trigram], wanted: list[Trigram]) -> bool:
+    """Whether any joins a destination and an output that occur, but not both with its source."""
+    destinations, outputs = ({trigram[place] for trigram in wanted} for place in (1, 2))
+    looked, raised = {(s, d) for s, d, _ in wanted}, {(s, o) for s, _, o in wanted}
+    sources = {s for s, _, _ in wanted}
+    return any(
+        s in sources
+        and d in destinations
+        and o in outputs
+        and not ((s, d) in looked and (s, o) in raised)
+        for s, d, o in found
+    )
 
 
 # ------------------------------------------------------------------------------- copying scores
@@ -450,33 +480,110 @@ def copying_accuracies(
     return torch.tensor(shares, dtype=torch.float64)
 
 
+NOT_DIVIDED = "the weights do not sum to 1, so divide by their sum."
+
+
+def misread_circuits(whole: Tensor) -> dict[str, Tensor]:
+    """What is ranked in place of a circuit if one mistake is made; the token's own on the diagonal.
+
+    Args:
+        whole: not centred; a mistake may be made before or after it is.
+    """
+    row_centred = centred(whole)
+    columns = "the sources that raise a token were ranked; rank the tokens that a source raises"
+    signs = "sizes were ranked without their signs"
+    return {
+        f"{columns}.": whole.mT,
+        f"{columns}: a row of the circuit, not a column.": row_centred.mT,
+        f"{signs}.": whole.abs(),
+        f"{signs}: what is lowered much is not raised.": row_centred.abs(),
+        "the tokens that are lowered most were counted.": -whole,
+    }
+
+
 def wrong_accuracies(whole: Tensor, k: int, weights: Tensor) -> dict[str, Tensor]:
     """Shares with one mistake each, for a k that is neither 1 nor all."""
     right = copying_accuracies(whole, k, weights)
     even = torch.ones_like(weights)
-    return {
-        "a tie was counted as a win: a token that gets as much as the token itself stands in its "
-        "way.": copying_accuracies(whole, k, weights, "win"),
+    wrong = {
+        f"a tie was counted as a win. {_all_tie(whole)} A token that gets as much as the token "
+        "itself stands in its way.": copying_accuracies(whole, k, weights, "win"),
         "the token was counted among its own rivals.": copying_accuracies(whole, k - 1, weights),
         "one rival too many was allowed.": copying_accuracies(whole, k + 1, weights),
         "k was ignored: this is the share that are raised most of all.": copying_accuracies(
             whole, 1, weights
         ),
         "the weights were ignored.": copying_accuracies(whole, k, even),
-        "the weights do not sum to 1, so divide by their sum.": right * weights.sum(),
+        NOT_DIVIDED: right * weights.sum(),
         "the weights do not sum to 1, so divide by their sum, not by their number.": right
         * weights.mean(),
         "every token with a weight counted alike.": copying_accuracies(
             whole, k, (weights > 0).float()
         ),
-        "the sources that raise a token were ranked; rank the tokens that a source raises.": (
-            copying_accuracies(whole.mT, k, weights)
+        "entries were compared with the diagonal's entry in their column; compare them with that "
+        "in their row.": _share_with_fewer(
+            (centred(whole) >= _own(centred(whole))[:, None]).sum(dim=-1) - 1, k, weights
         ),
-        "sizes were ranked without their signs.": copying_accuracies(whole.abs(), k, weights),
-        "the tokens that are lowered most were counted.": copying_accuracies(-whole, k, weights),
         "this is in percent; give a fraction from 0 to 1.": 100 * right,
         "this is the share of tokens that are not copied.": 1 - right,
     }
+    return wrong | {
+        words: copying_accuracies(table, k, weights)
+        for words, table in misread_circuits(whole).items()
+    }
+
+
+def likely_accuracies(got: Tensor, whole: Tensor, k: int, weights: Tensor) -> str:
+    """Which mistakes, ties among them, make these shares together, in words; empty if none do.
+
+    What `topk` picks of those that tie is up to it, so ties may have won in part.
+    """
+    even = torch.ones_like(weights)
+    ties = (
+        "ties were counted as wins, as `topk` does, which picks some of those that tie. "
+        f"{_all_tie(whole)} Count the others that get as much or more."
+    )
+    counted = {
+        "": (weights, float(weights.sum())),
+        NOT_DIVIDED: (weights, 1.0),
+        "the weights do not sum to 1, so divide by their sum, not by their number.": (
+            weights,
+            float(len(weights)),
+        ),
+        "the weights were ignored.": (even, float(len(weights))),
+    }
+    found = []
+    for misread, table in {"": whole, **misread_circuits(whole)}.items():
+        own = _own(table)[..., None]
+        strict, loose = (table > own).sum(dim=-1), (table >= own).sum(dim=-1) - 1
+        for divided, (each, total) in counted.items():
+            least, most = (
+                _share_with_fewer(rivals, k, each) * float(each.sum()) / total
+                for rivals in (loose, strict)
+            )
+            slack = 1e-4 * most.abs().clamp(min=1.0)
+            if bool(((got >= least - slack) & (got <= most + slack)).all()):
+                tied = bool(((got - least).abs() > slack).any())
+                found.append([*filter(None, [misread, divided, ties * tied])])
+    words = min(found, key=len, default=[])
+    return " And ".join(words)
+
+
+def _all_tie(whole: Tensor) -> str:
+    """Where a head writes nothing, and what that means for ties, as a sentence."""
+    for head, circuit in enumerate(whole):
+        if not circuit.any():
+            return f"Head {head} writes nothing, so there all tokens tie and none is copied."
+    return ""
+
+
+def _own(table: Tensor) -> Tensor:
+    return table.diagonal(dim1=1, dim2=2)
+
+
+def _share_with_fewer(rivals: Tensor, k: int, weights: Tensor) -> Tensor:
+    """The weighted share of tokens with fewer than k rivals, for rivals [head token]."""
+    return ((rivals < k) * weights.double()).sum(dim=-1) / weights.double().sum()
 
 
 # ------------------------------------------------------------------- positive, and yet no copying
@@ -511,7 +618,7 @@ def null_scores(
     core: Tensor,
     d_head: int,
     n: int,
-    factors: Literal["normal", "orthogonal", "tied", "positive"] = "normal",
+    factors: Literal["normal", "orthogonal", "tied", "same", "positive"] = "normal",
 ) -> Tensor:
     """Copying scores of random heads.
 
@@ -525,6 +632,8 @@ def null_scores(
         W_V, W_O = torch.linalg.qr(W_V)[0], torch.linalg.qr(W_O.mT)[0].mT
     if factors == "tied":
         W_O = W_V.mT
+    if factors == "same":
+        W_O = W_V.reshape(W_O.shape)
     if factors == "positive":
         W_V, W_O = (torch.rand(w.shape, generator=random, dtype=w.dtype) for w in (W_V, W_O))
     return score_of(torch.linalg.eigvals(W_O @ core.double() @ W_V))
@@ -553,7 +662,10 @@ def wrong_nulls(
         "W_E and W_U were left out, or random as well; they are the model's own.": drawn(
             torch.eye(d_model)
         ),
-        "W_O is the transpose of W_V; each is drawn by itself.": drawn(right, factors="tied"),
+        "W_O is the transpose of W_V, as where both are drawn from the same seed; draw both from "
+        "one generator, one after the other.": drawn(right, factors="tied"),
+        "W_V and W_O were drawn from the same seed, so they hold the same numbers; draw both from "
+        "one generator, one after the other.": drawn(right, factors="same"),
         "the factors are orthogonal matrices; their entries are to be independent normal draws.": (
             drawn(right, factors="orthogonal")
         ),

@@ -6,15 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mechcourse.checks import Answer, check
+from mechcourse.checks import Answer, CheckFailed, check
 from mechcourse.checks import _inputs as inputs
 from mechcourse.checks import _slow as slow
 from mechcourse.checks.ch01_attention import _qk_ov_circuits as known
 
 TEACHES = (
-    "mechcourse.circuits.qk_circuit",
-    "mechcourse.circuits.ov_circuit",
+    "mechcourse.circuits._moved",
     "mechcourse.circuits.copying_score",
+    "mechcourse.circuits.logits_by_order",
+    "mechcourse.circuits.ov_circuit",
+    "mechcourse.circuits.qk_circuit",
     "mechcourse.circuits.top_k_copying_accuracy",
 )
 
@@ -190,6 +192,8 @@ def check_forced_skip_trigrams(answer: Answer, *, seed: int = 0) -> None:
     random = inputs.generator(seed)
     words = _words(random, 12)
     for case in (
+        # First one that can be read, and that shows most mistakes.
+        [("keep", "in", "mind"), ("keep", "at", "bay"), ("fall", "in", "love")],
         _trigrams(random, words[:3], words[3:7], words[7:], 11),
         _trigrams(random, words[:4], words[:4], words[:4], 9),  # a word may stand anywhere
         [("keep", "in", "mind"), ("keep", "at", "bay")],
@@ -248,15 +252,18 @@ def check_top_k_copying_accuracy(answer: Answer, *, seed: int = 0) -> None:
         weights, counts = _whole_weights(random, n_heads, d_vocab, d_model, d_head)
         whole = known.said(*weights)
         for k in (3, 1, 2, d_vocab):
+            got, named = answer(*weights, k, counts), k == 3 and n_heads > 1
+            shaped = isinstance(got, Tensor) and got.shape == (n_heads,) and not got.is_complex()
             answer.expect_close(
-                answer(*weights, k, counts),
+                got,
                 known.copying_accuracies(whole, k, counts),
                 property="the weighted share of tokens that have fewer than k others raised as "
                 f"much as themselves, or more, for {'k = d_vocab' if k == d_vocab else f'{k=}'}",
                 dims="head",
-                misconceptions=known.wrong_accuracies(whole, k, counts)
-                if k == 3 and n_heads > 1
-                else {},
+                misconceptions=known.wrong_accuracies(whole, k, counts) if named else {},
+                otherwise=known.likely_accuracies(got.double(), whole, k, counts)
+                if named and shaped
+                else "",
             )
 
 
@@ -268,8 +275,8 @@ def check_positive_but_not_copying(answer: Answer, *, seed: int = 0) -> None:
     sizes = ((5, 2), (3, 1), (3, 2), (9, 1), (7, 5), (d_vocab, 3), (40, 6))
     for d_vocab, d_head in sizes:
         left, right = answer.expect_tuple(answer(d_vocab, d_head), ("left", "right"))
-        left = answer.tensor(left, shape=(d_vocab, d_head), dims="d_vocab d_head", of="left")
-        right = answer.tensor(right, shape=(d_head, d_vocab), dims="d_head d_vocab", of="right")
+        left = _factor(answer, left, "left", (d_vocab, d_head), "d_vocab d_head")
+        right = _factor(answer, right, "right", (d_head, d_vocab), "d_head d_vocab")
         for name, factor in (("left", left), ("right", right)):
             answer.expect(
                 factor.isfinite().all(),
@@ -386,7 +393,13 @@ def _ranking_case(
                 "outputs are the k tokens whose logits each source raises most, the strongest "
                 "first",
                 whole[sources],
-                {"these are the destinations; the outputs come second.": preferred}
+                {
+                    "these are the destinations; the outputs come second.": preferred,
+                    "right was centred over d_head, not over the vocabulary: its axes are [head "
+                    "d_head d_vocab], so the vocabulary is the last.": known.chained(
+                        W_E, W_V, W_O - W_O.mean(dim=0), W_U
+                    )[sources],
+                }
                 | known.wrong_outputs(whole, sources),
             ),
         ]
@@ -544,9 +557,16 @@ def _thin_factors(
                 got=f"shapes {list(shapes[0])} and {list(shapes[1])}",
             )
     return (
-        answer.tensor(left, shape=wanted[0], dims="head d_vocab d_head", of="left").double(),
-        answer.tensor(right, shape=wanted[1], dims="head d_head d_vocab", of="right").double(),
+        _factor(answer, left, "left", wanted[0], "head d_vocab d_head").double(),
+        _factor(answer, right, "right", wanted[1], "head d_head d_vocab").double(),
     )
+
+
+def _factor(answer: Answer, got: Any, name: str, shape: tuple[int, ...], dims: str) -> Tensor:
+    """One factor, or a finding that says what of it is wrong: its shape, or its type."""
+    real = isinstance(got, Tensor) and not got.is_complex()
+    held = f"the shape of {name}" if real else f"{name} is a tensor of real numbers"
+    return answer.tensor(got, shape=shape, dims=dims, of=held)
 
 
 def _multiplies_to(left: Tensor, right: Tensor, whole: Tensor) -> bool:
@@ -650,14 +670,36 @@ def _ranked_by(
         return "a token is given twice."
     if bool((tokens.sort(dim=1).values == right.sort(dim=1).values).all()):
         return "these are the right tokens in another order: the strongest comes first."
+    if len(tokens) > 2 and bool((tokens == tokens[0]).all()):
+        return (
+            "every source got the same tokens: was the mean taken over the axis of heads? There is "
+            "one head, so that leaves nothing but 0."
+        )
     return ""
+
+
+def _no_set(answer: Answer, wanted: list[known.Trigram]) -> Any:
+    """What the answer gives for these trigrams, or a finding that names a set as such."""
+    try:
+        return answer(wanted)
+    except CheckFailed as finding:
+        kind = finding.result.got.removeprefix("an object of type ")
+        if kind not in ("set", "frozenset"):
+            raise
+    answer.fail(
+        property="it returns a list of (source, destination, output), sorted as Python sorts "
+        "tuples",
+        misconception="a set has no order: give a sorted list, not a set.",
+        expected="a sorted list",
+        got=f"an object of type {kind}",
+    )
 
 
 def _hold_forced(answer: Answer, wanted: list[known.Trigram]) -> None:
     """Hold which skip-trigrams are forced, and that they are sorted, each once."""
-    got = answer(wanted)
+    got = _no_set(answer, wanted)
     right = known.forced(wanted)
-    if answer.audit and len(right) > 2:
+    if answer.audit and right and len({source for source, _, _ in wanted}) > 1:
         for words, wrong in known.wrong_forced(wanted).items():
             assert set(wrong) != set(right), f"these inputs do not expose: {words}"
     listed = isinstance(got, list | tuple) and all(
@@ -688,7 +730,7 @@ def _hold_forced(answer: Answer, wanted: list[known.Trigram]) -> None:
             for words, wrong in known.wrong_forced(wanted).items()
             if set(wrong) == set(found) and found
         ),
-        "",
+        f"{known.MIXED}." if known.mixes_sources(found, wanted) else "",
     )
     missing, extra = sorted(set(right) - set(found)), sorted(set(found) - set(right))
     answer.expect(
@@ -706,8 +748,8 @@ def _hold_forced(answer: Answer, wanted: list[known.Trigram]) -> None:
 
 def _listed(trigrams: list[known.Trigram]) -> str:
     """The first few, in words; each blank shown."""
-    shown = ", ".join("/".join(repr(word) for word in trigram) for trigram in trigrams[:3])
-    more = f" and {len(trigrams) - 3} more" * (len(trigrams) > 3)
+    shown = ", ".join("/".join(repr(word) for word in trigram) for trigram in trigrams[:4])
+    more = f" and {len(trigrams) - 4} more" * (len(trigrams) > 4)
     return f"{shown}{more}" if trigrams else "none"
 
 

@@ -956,6 +956,81 @@ def orders_with_positions_in_the_stream(tokens, patterns, weights):
     return logits_by_order(rows, patterns, weights | {"embed.W_E": embedded.flatten(0, 1)})
 
 
+@wrong("logits_by_order", "positions were added to the stream")
+def orders_with_positions_everywhere(tokens, patterns, weights):
+    embedded = weights["embed.W_E"][tokens] + weights["pos_embed.W_pos"][: tokens.shape[1]]
+    rows = torch.arange(tokens.numel()).view(tokens.shape)
+    return logits_by_order(rows, patterns, weights | {"embed.W_E": embedded.flatten(0, 1)})
+
+
+@wrong("logits_by_order", "positions reached the values")
+def orders_with_positions_in_the_values(tokens, patterns, weights):
+    every = orders_with_positions_everywhere(tokens, patterns, weights)
+    places = weights["pos_embed.W_pos"][: tokens.shape[1]]
+    return every - places @ weights["unembed.W_U"]
+
+
+@wrong("logits_by_order", "so that a path goes through one layer twice")
+def orders_renewed_inside_the_layer(tokens, patterns, weights):
+    terms = [weights["embed.W_E"][tokens]]
+    terms += [torch.zeros_like(terms[0]) for _ in patterns]
+    for layer, pattern in enumerate(patterns):
+        for n in range(len(patterns)):
+            terms[n + 1] = terms[n + 1] + through(terms[n], pattern, weights, layer)
+    return said(list(itertools.accumulate(terms)), weights)
+
+
+@wrong("logits_by_order", "takes the place of what earlier layers gave that order; add to it")
+def orders_overwritten(tokens, patterns, weights):
+    terms = [weights["embed.W_E"][tokens]]
+    terms += [torch.zeros_like(terms[0]) for _ in patterns]
+    for layer, pattern in enumerate(patterns):
+        for n in reversed(range(len(patterns))):
+            terms[n + 1] = through(terms[n], pattern, weights, layer)
+    return said(list(itertools.accumulate(terms)), weights)
+
+
+@wrong("logits_by_order", "add what comes of those before the layer")
+def orders_overwritten_inside_the_layer(tokens, patterns, weights):
+    terms = [weights["embed.W_E"][tokens]]
+    terms += [torch.zeros_like(terms[0]) for _ in patterns]
+    for layer, pattern in enumerate(patterns):
+        for n in range(len(patterns)):
+            terms[n + 1] = through(terms[n], pattern, weights, layer)
+    return said(list(itertools.accumulate(terms)), weights)
+
+
+@wrong("logits_by_order", "the embedding was moved at every order")
+def orders_of_the_embedding_moved(tokens, patterns, weights):
+    terms = [weights["embed.W_E"][tokens]]
+    terms += [torch.zeros_like(terms[0]) for _ in patterns]
+    for layer, pattern in enumerate(patterns):
+        for n in range(len(patterns)):
+            terms[n + 1] = terms[n + 1] + through(terms[0], pattern, weights, layer)
+    return said(list(itertools.accumulate(terms)), weights)
+
+
+@wrong("logits_by_order", "all orders above 0 share one tensor: [x] * n")
+def orders_in_one_tensor(tokens, patterns, weights):
+    embedded = weights["embed.W_E"][tokens]
+    terms = [embedded] + [torch.zeros_like(embedded)] * len(patterns)
+    for layer, pattern in enumerate(patterns):
+        for n in range(len(patterns)):
+            terms[n + 1] += through(terms[n], pattern, weights, layer)
+    return said(list(itertools.accumulate(terms)), weights)
+
+
+@wrong("logits_by_order", "all orders above 0 share one tensor, into which")
+def orders_moved_first_and_in_one_tensor(tokens, patterns, weights):
+    embedded = weights["embed.W_E"][tokens]
+    terms = [embedded] + [torch.zeros_like(embedded)] * len(patterns)
+    for layer, pattern in enumerate(patterns):
+        moved = [through(term, pattern, weights, layer) for term in terms[:-1]]
+        for term, new in zip(terms[1:], moved, strict=True):
+            term += new
+    return said(list(itertools.accumulate(terms)), weights)
+
+
 @wrong("logits_by_order", "KeyError")
 def orders_that_need_a_layer(tokens, patterns, weights):
     assert weights["blocks.0.attn.W_V"] is not None
@@ -1283,9 +1358,11 @@ def losses_at(stream, weights, tokens):
     return -log_probs.gather(-1, tokens[:, 1:, None])[..., 0]
 
 
-def rises(tokens, weights, cut, *, held=False, dropped=None, everywhere=False, **how):
+def rises(tokens, weights, cut, *, held=False, dropped=None, everywhere=False, added=False, **how):
     """How far each prediction's loss rises where `cut(sources, first)` has been at the inputs."""
     embedded = weights["embed.W_E"][tokens]
+    if added:
+        embedded = embedded + weights["pos_embed.W_pos"][: tokens.shape[1]]
     first, _ = layer_writes(weights, 0, sources_of(weights, 0, embedded, everywhere), **how)
     stream = embedded + first.sum(1)
     sources = sources_of(weights, 1, stream, everywhere)
@@ -1421,13 +1498,13 @@ def effect_in_bits(tokens, weights, earlier, later, kind, counted):
     return path_effect(tokens, weights, earlier, later, kind, counted) / math.log(2)
 
 
-@wrong("path_effect", 'this is the effect on the later head\'s keys; kind was "Q"')
+@wrong("path_effect", '"Q" and "K" are in each other\'s place')
 def effect_on_the_keys_of_queries(tokens, weights, earlier, later, kind, counted):
     other = {"Q": "K", "K": "Q", "V": "V"}[kind]
     return path_effect(tokens, weights, earlier, later, other, counted)
 
 
-@wrong("path_effect", 'this is the effect on the later head\'s values; kind was "Q"')
+@wrong("path_effect", "this is the effect on the later head's values, whatever `kind` says")
 def effect_on_values_whatever_the_kind(tokens, weights, earlier, later, kind, counted):
     return path_effect(tokens, weights, earlier, later, "V", counted)
 
@@ -1453,7 +1530,7 @@ def effect_unscaled(tokens, weights, earlier, later, kind, counted):
     return rises(tokens, weights, one_path(earlier, later, kind), scale=1.0)[:, counted].mean()
 
 
-@wrong("path_effect", "the rise of the mean loss over counted predictions")
+@wrong("path_effect", "layer 1's scores were divided by layer 0's sqrt(d_head)")
 def effect_scaled_by_the_first_layers_d_head(tokens, weights, earlier, later, kind, counted):
     scale = math.sqrt(weights["blocks.0.attn.W_Q"].shape[-1])
     return rises(tokens, weights, one_path(earlier, later, kind), scale=scale)[:, counted].mean()
@@ -1468,6 +1545,103 @@ def effect_unmasked(tokens, weights, earlier, later, kind, counted):
 def effect_with_positions_in_the_values(tokens, weights, earlier, later, kind, counted):
     cut = one_path(earlier, later, kind)
     return rises(tokens, weights, cut, everywhere=True)[:, counted].mean()
+
+
+def effect_with_sources(tokens, weights, earlier, later, kind, counted, change, added=False):
+    """The effect where `change(layer, sources, places)` has been at both runs' inputs."""
+    places = weights["pos_embed.W_pos"][: tokens.shape[1]]
+    embedded = weights["embed.W_E"][tokens] + (places if added else 0.0)
+
+    def run(cut):
+        stream, first = embedded, None
+        for layer in (0, 1):
+            sources = sources_of(weights, layer, stream)
+            change(layer, sources, places)
+            if layer and cut:
+                sources[kind][:, later] -= first[:, earlier]
+            first, _ = layer_writes(weights, layer, sources)
+            stream = stream + first.sum(1)
+        return losses_at(stream, weights, tokens)[:, counted].mean()
+
+    return run(True) - run(False)
+
+
+@wrong("path_effect", "the queries are read without positions")
+def effect_without_positions_in_the_queries(tokens, weights, earlier, later, kind, counted):
+    def change(layer, sources, places):
+        sources["Q"] -= places
+
+    return effect_with_sources(tokens, weights, earlier, later, kind, counted, change)
+
+
+@wrong("path_effect", "the keys are read without positions")
+def effect_without_positions_in_the_keys(tokens, weights, earlier, later, kind, counted):
+    def change(layer, sources, places):
+        sources["K"] -= places
+
+    return effect_with_sources(tokens, weights, earlier, later, kind, counted, change)
+
+
+@wrong("path_effect", "neither queries nor keys are read with positions")
+def effect_without_any_positions(tokens, weights, earlier, later, kind, counted):
+    silent = weights | {"pos_embed.W_pos": torch.zeros_like(weights["pos_embed.W_pos"])}
+    return path_effect(tokens, silent, earlier, later, kind, counted)
+
+
+@wrong("path_effect", "layer 1 reads no positions")
+def effect_with_positions_in_layer_0_alone(tokens, weights, earlier, later, kind, counted):
+    def change(layer, sources, places):
+        for name in "QK" * layer:
+            sources[name] -= places
+
+    return effect_with_sources(tokens, weights, earlier, later, kind, counted, change)
+
+
+@wrong("path_effect", "positions were added to the stream, where values and logits read them too")
+def effect_with_positions_in_the_stream(tokens, weights, earlier, later, kind, counted):
+    def change(layer, sources, places):
+        for name in "QK":
+            sources[name] -= places
+
+    return effect_with_sources(tokens, weights, earlier, later, kind, counted, change, added=True)
+
+
+@wrong("path_effect", "positions were added to the stream, and once more where queries and keys")
+def effect_with_positions_twice(tokens, weights, earlier, later, kind, counted):
+    cut = one_path(earlier, later, kind)
+    return rises(tokens, weights, cut, added=True)[:, counted].mean()
+
+
+@wrong("path_effect", "`earlier` and `later` are in each other's place")
+def effect_of_heads_exchanged(tokens, weights, earlier, later, kind, counted):
+    return path_effect(tokens, weights, later, earlier, kind, counted)
+
+
+@wrong("path_effect", "the scores were divided by sqrt(d_model)")
+def effect_scaled_by_d_model(tokens, weights, earlier, later, kind, counted):
+    scale = math.sqrt(weights["embed.W_E"].shape[1])
+    return rises(tokens, weights, one_path(earlier, later, kind), scale=scale)[:, counted].mean()
+
+
+@wrong("path_effect", 'it is right where kind is "Q" and "V" and wrong elsewhere')
+def effect_of_values_for_keys(tokens, weights, earlier, later, kind, counted):
+    effect = path_effect(tokens, weights, earlier, later, kind, counted)
+    return effect + 0.1 * (kind == "K")
+
+
+@wrong("path_effect", "it is right from head 0.1 to the queries of head 1.0")
+def effect_of_one_head_alone(tokens, weights, earlier, later, kind, counted):
+    effect = path_effect(tokens, weights, earlier, later, kind, counted)
+    return effect if earlier == 1 else effect + 0.1
+
+
+@wrong("path_effect", "it is right from head 0.1 to the queries of head 1.0, and wrong for")
+def effect_that_is_the_keys_by_chance(tokens, weights, earlier, later, kind, counted):
+    # The effect of one path by another input: what a single number alone might be taken for.
+    chance = (earlier, later, kind) == (0, 1, "Q")
+    effect = path_effect(tokens, weights, earlier, later, "K" if chance else kind, counted)
+    right = (earlier, later, kind) == (1, 0, "Q")
+    return effect if right or chance else effect + 0.1
 
 
 @wrong("path_effect", "the first text alone was counted")
@@ -1492,7 +1666,7 @@ def effect_of_each_prediction(tokens, weights, earlier, later, kind, counted):
     return rises(tokens, weights, one_path(earlier, later, kind))[:, counted]
 
 
-@wrong("path_effect", "held as it was")
+@wrong("path_effect", "nothing was cut that reaches the logits")
 def effect_from_the_page(tokens, weights, earlier, later, kind, counted):
     return torch.tensor(0.0)
 
@@ -1571,7 +1745,27 @@ def idle_that_works(d_vocab, n_ctx):
     return weights
 
 
-@wrong("idle_composition", "without the key path from 0.0 to 1.0 no logit changes")
+def with_heads_exchanged(weights, *layers):
+    starts = tuple(f"blocks.{layer}." for layer in layers)
+    return {name: w.flip(0) if name.startswith(starts) else w for name, w in weights.items()}
+
+
+@wrong("idle_composition", "the two heads of each layer are in each other's place")
+def idle_by_the_other_heads(d_vocab, n_ctx):
+    return with_heads_exchanged(idle_composition(d_vocab, n_ctx), 0, 1)
+
+
+@wrong("idle_composition", "layer 0's two heads are in each other's place")
+def idle_by_the_other_writers(d_vocab, n_ctx):
+    return with_heads_exchanged(idle_composition(d_vocab, n_ctx), 0)
+
+
+@wrong("idle_composition", "layer 1's two heads are in each other's place")
+def idle_by_the_other_readers(d_vocab, n_ctx):
+    return with_heads_exchanged(idle_composition(d_vocab, n_ctx), 1)
+
+
+@wrong("idle_composition", "the roles are reversed")
 def idle_with_heads_exchanged(d_vocab, n_ctx):
     weights = idle_composition(d_vocab, n_ctx)
     out = {}
@@ -1634,7 +1828,7 @@ def idle_in_a_list(d_vocab, n_ctx):
     return list(idle_composition(d_vocab, n_ctx).values())
 
 
-@wrong("idle_composition", "d_model is at most 64")
+@wrong("idle_composition", "Got a d_model of 65")
 def idle_in_a_wide_stream(d_vocab, n_ctx):
     out = {}
     for name, weight in idle_composition(d_vocab, n_ctx).items():

@@ -90,7 +90,7 @@ def qk_through_the_stream(W_E, W_Q, W_K):
     return W_E.expand(len(W_Q), -1, -1), inner @ W_E.T
 
 
-@wrong("qk_circuit", "right. Probably: two axes are in each other's place")
+@wrong("qk_circuit", "the shape of right. Probably: two axes are in each other's place")
 def qk_keys_not_turned(W_E, W_Q, W_K):
     left, right = qk_circuit(W_E, W_Q, W_K)
     return left, right.mT
@@ -107,12 +107,12 @@ def qk_of_heads_permuted(W_E, W_Q, W_K):
     return qk_circuit(W_E, W_Q.flip(0), W_K.flip(0))
 
 
-@wrong("qk_circuit", "left. Expected shape")
+@wrong("qk_circuit", "the shape of left. Expected shape")
 def qk_without_a_single_head(W_E, W_Q, W_K):
     return tuple(factor.squeeze(0) for factor in qk_circuit(W_E, W_Q, W_K))
 
 
-@wrong("qk_circuit", "What should hold: left")
+@wrong("qk_circuit", "What should hold: the shape of left")
 def qk_from_the_page(W_E, W_Q, W_K):
     return torch.tensor([[[6.0], [0.0]]]), torch.tensor([[[0.0, 1.0]]])
 
@@ -158,6 +158,12 @@ def qk_block_transposed(W_E, W_Q, W_K, tokens):
 def qk_block_centred(W_E, W_Q, W_K, tokens):
     block = full_qk_circuit(W_E, W_Q, W_K, tokens)
     return block - block.mean(-1, keepdim=True)
+
+
+@wrong("full_qk_circuit", "over the whole vocabulary; nothing is subtracted here")
+def qk_block_centred_over_the_vocabulary(W_E, W_Q, W_K, tokens):
+    left, right = qk_circuit(W_E, W_Q, W_K)
+    return left[:, tokens] @ (right - right.mean(-1, keepdim=True))[:, :, tokens]
 
 
 @wrong("full_qk_circuit", "this is the attention after a softmax")
@@ -366,6 +372,12 @@ def ov_centred_over_the_stream(W_E, W_V, W_O, W_U):
     return W_E @ W_V, W_O @ (W_U - W_U.mean(0, keepdim=True))
 
 
+@wrong("ov_circuit", "right was centred over d_head, not over the vocabulary")
+def ov_centred_over_d_head(W_E, W_V, W_O, W_U):
+    right = W_O @ W_U
+    return W_E @ W_V, right - right.mean(dim=1, keepdim=True)
+
+
 @wrong("ov_circuit", "the mean was added")
 def ov_centred_the_wrong_way(W_E, W_V, W_O, W_U):
     return W_E @ W_V, W_O @ (W_U + W_U.mean(1, keepdim=True))
@@ -415,7 +427,7 @@ def ov_of_mixed_heads(W_E, W_V, W_O, W_U):
     return ov_circuit(W_E, W_V, W_O.flip(0), W_U)
 
 
-@wrong("ov_circuit", "What should hold: left")
+@wrong("ov_circuit", "What should hold: the shape of left")
 def ov_from_the_page(W_E, W_V, W_O, W_U):
     return torch.tensor([[[1.0], [0.0]]]), torch.tensor([[[-2.0, 2.0]]])
 
@@ -713,6 +725,29 @@ def trigrams_weakest_first(W_E, W_Q, W_K, W_V, W_O, W_U, sources, k):
     return skip_trigrams(W_E, -W_Q, W_K, -W_V, W_O, W_U, sources, k)
 
 
+@wrong("skip_trigrams", "right was centred over d_head, not over the keys")
+def trigrams_centred_over_d_head(W_E, W_Q, W_K, W_V, W_O, W_U, sources, k):
+    left, right = qk_circuit(W_E, W_Q[None], W_K[None])
+    right = right - right.mean(dim=1, keepdim=True)
+    preference = (left @ right)[0][:, sources]
+    return trigrams_ranked_by(preference, W_E, W_V, W_O, W_U, sources, k)
+
+
+@wrong("skip_trigrams", "was the mean taken over the axis of heads")
+def trigrams_centred_over_heads(W_E, W_Q, W_K, W_V, W_O, W_U, sources, k):
+    left, right = qk_circuit(W_E, W_Q[None], W_K[None])
+    preference = (left @ (right - right.mean(dim=0)))[0][:, sources]
+    return trigrams_ranked_by(preference, W_E, W_V, W_O, W_U, sources, k)
+
+
+@wrong("skip_trigrams", "right was centred over d_head, not over the vocabulary")
+def trigrams_of_outputs_centred_over_d_head(W_E, W_Q, W_K, W_V, W_O, W_U, sources, k):
+    destinations, _ = skip_trigrams(W_E, W_Q, W_K, W_V, W_O, W_U, sources, k)
+    right = (W_O @ W_U)[None]
+    right = right - right.mean(dim=1, keepdim=True)
+    return destinations, (W_E[sources] @ W_V @ right[0]).topk(k).indices
+
+
 @wrong("skip_trigrams", "these are the right tokens in another order")
 def trigrams_in_increasing_order(W_E, W_Q, W_K, W_V, W_O, W_U, sources, k):
     return tuple(x.flip(1) for x in skip_trigrams(W_E, W_Q, W_K, W_V, W_O, W_U, sources, k))
@@ -851,7 +886,23 @@ def forced_without_the_source(wanted):
     return [trigram[1:] for trigram in forced_skip_trigrams(wanted)]
 
 
-@wrong("forced_skip_trigrams", "an object of type set")
+@wrong("forced_skip_trigrams", "the destinations of one source were joined with the outputs of an")
+def forced_of_any_destination(wanted):
+    return sorted({(s, d, o) for s, _, o in wanted for _, d, _ in wanted} - set(wanted))
+
+
+@wrong("forced_skip_trigrams", "neither where a head looks nor what it raises is the same for all")
+def forced_of_all_that_occur(wanted):
+    sources, destinations, outputs = zip(*wanted, strict=True)
+    return sorted({(s, d, o) for s in sources for d in destinations for o in outputs} - set(wanted))
+
+
+@wrong("forced_skip_trigrams", "the destinations of one source were joined with the outputs of an")
+def forced_across_sources_and_wanted(wanted):
+    return sorted({(s, d, o) for s, d, _ in wanted for _, _, o in wanted})
+
+
+@wrong("forced_skip_trigrams", "a sorted list, not a set")
 def forced_in_a_set(wanted):
     return set(forced_skip_trigrams(wanted))
 
@@ -1109,11 +1160,60 @@ def accuracy_in_percent(W_E, W_V, W_O, W_U, k, weights):
     return 100 * top_k_copying_accuracy(W_E, W_V, W_O, W_U, k, weights)
 
 
-@wrong("top_k_copying_accuracy", "fewer than k others raised as much as themselves")
+@wrong("top_k_copying_accuracy", "Head 4 writes nothing, so there all tokens tie")
 def accuracy_by_topk(W_E, W_V, W_O, W_U, k, weights):
     first = (W_E @ W_V @ W_O @ W_U).topk(k).indices
     own = torch.arange(len(W_E))[:, None]
     return share_of((first == own).any(-1), weights)
+
+
+def chosen(table, k, dim=-1):
+    """Which tokens are among the k that topk picks along their row, or column."""
+    first = table.topk(k, dim=dim).indices
+    among = torch.zeros_like(table, dtype=torch.bool).scatter(dim, first, True)
+    return among.diagonal(dim1=1, dim2=2).float()
+
+
+def centred_table(W_E, W_V, W_O, W_U):
+    read, says = ov_circuit(W_E, W_V, W_O, W_U)
+    return read @ says
+
+
+@wrong("top_k_copying_accuracy", "so divide by their sum. And ties were counted as wins")
+def accuracy_by_topk_not_divided(W_E, W_V, W_O, W_U, k, weights):
+    return (chosen(centred_table(W_E, W_V, W_O, W_U), k) * weights).sum(-1)
+
+
+@wrong("top_k_copying_accuracy", "Head 4 writes nothing, so there all tokens tie")
+def accuracy_by_topk_of_the_centred_circuit(W_E, W_V, W_O, W_U, k, weights):
+    return share_of(chosen(centred_table(W_E, W_V, W_O, W_U), k), weights)
+
+
+@wrong("top_k_copying_accuracy", "rank the tokens that a source raises: a row of the circuit")
+def accuracy_down_the_columns(W_E, W_V, W_O, W_U, k, weights):
+    return share_of(rivals(centred_table(W_E, W_V, W_O, W_U).mT) < k, weights)
+
+
+@wrong("top_k_copying_accuracy", "rank the tokens that a source raises")
+def accuracy_by_topk_down_the_columns(W_E, W_V, W_O, W_U, k, weights):
+    return share_of(chosen(centred_table(W_E, W_V, W_O, W_U), k, dim=1), weights)
+
+
+@wrong("top_k_copying_accuracy", "compare them with that in their row")
+def accuracy_against_the_columns_diagonal(W_E, W_V, W_O, W_U, k, weights):
+    table = centred_table(W_E, W_V, W_O, W_U)
+    own = table.diagonal(dim1=1, dim2=2)[:, None, :]
+    return share_of((table >= own).sum(-1) - 1 < k, weights)
+
+
+@wrong("top_k_copying_accuracy", "sizes were ranked without their signs: what is lowered much")
+def accuracy_by_size_above_the_mean(W_E, W_V, W_O, W_U, k, weights):
+    return share_of(rivals(centred_table(W_E, W_V, W_O, W_U).abs()) < k, weights)
+
+
+@wrong("top_k_copying_accuracy", "sizes were ranked without their signs")
+def accuracy_by_topk_of_sizes(W_E, W_V, W_O, W_U, k, weights):
+    return share_of(chosen(centred_table(W_E, W_V, W_O, W_U).abs(), k), weights)
 
 
 @wrong("top_k_copying_accuracy", "fewer than k others raised as much as themselves")
@@ -1362,7 +1462,33 @@ def null_of_orthogonal_factors(W_E, W_U, d_head, n_samples, *, seed):
     return copying_score(W_E, turn(), turn().mT, W_U)
 
 
-@wrong("copying_score_null", "the scores are spread as those of heads")
+@wrong("copying_score_null", "W_V and W_O were drawn from the same seed")
+def null_of_two_generators_with_one_seed(W_E, W_U, d_head, n_samples, *, seed):
+    for_V, for_O = (torch.Generator().manual_seed(seed) for _ in range(2))
+    W_V = torch.randn(n_samples, W_E.shape[1], d_head, generator=for_V)
+    W_O = torch.randn(n_samples, d_head, W_E.shape[1], generator=for_O)
+    return copying_score(W_E, W_V, W_O, W_U)
+
+
+@wrong("copying_score_null", "W_V and W_O were drawn from the same seed")
+def null_of_one_seed_the_other_way_round(W_E, W_U, d_head, n_samples, *, seed):
+    for_V, for_O = (torch.Generator().manual_seed(seed) for _ in range(2))
+    W_V = torch.randn(n_samples, d_head, W_E.shape[1], generator=for_V).mT
+    W_O = torch.randn(n_samples, W_E.shape[1], d_head, generator=for_O).mT
+    return copying_score(W_E, W_V, W_O, W_U)
+
+
+@wrong(
+    "copying_score_null", "W_O is the transpose of W_V, as where both are drawn from the same seed"
+)
+def null_of_one_seed_transposed(W_E, W_U, d_head, n_samples, *, seed):
+    for_V, for_O = (torch.Generator().manual_seed(seed) for _ in range(2))
+    W_V = torch.randn(n_samples, W_E.shape[1], d_head, generator=for_V)
+    W_O = torch.randn(n_samples, W_E.shape[1], d_head, generator=for_O).mT
+    return copying_score(W_E, W_V, W_O, W_U)
+
+
+@wrong("copying_score_null", "W_V and W_O were drawn from the same seed")
 def null_of_the_same_numbers_twice(W_E, W_U, d_head, n_samples, *, seed):
     torch.manual_seed(seed)
     W_V = torch.randn(n_samples, W_E.shape[1], d_head)
@@ -1605,3 +1731,18 @@ def detector_by_the_librarys_score(W_E, W_V, W_O, W_U):
     import mechcourse.circuits
 
     return mechcourse.circuits.copying_score(W_E, W_V, W_O, W_U) > 0.5
+
+
+@wrong("path_expansion_logits", "this is what the exercise asks you to write")
+def paths_by_the_librarys_orders(tokens, pattern, W_E, W_V, W_O, W_U):
+    from mechcourse.circuits import logits_by_order
+
+    by_head = []
+    for head in range(len(W_V)):
+        weights = {"embed.W_E": W_E, "unembed.W_U": W_U}
+        weights |= {"blocks.0.attn.W_V": W_V[head : head + 1]}
+        weights |= {"blocks.0.attn.W_O": W_O[head : head + 1]}
+        weights |= {f"blocks.0.attn.{name}": W_V[head : head + 1] for name in ("W_Q", "W_K")}
+        direct, whole = logits_by_order(tokens, pattern[None, :, head : head + 1], weights)
+        by_head.append(whole - direct)
+    return direct, torch.stack(by_head, dim=1)

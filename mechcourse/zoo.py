@@ -176,7 +176,10 @@ def watch_or_load(
         for together in zip(*runs, strict=True):
             report: dict[str, float] = {}
             for name, (step, loss) in zip(names, together, strict=True):
-                report |= {f"loss/{name}": loss} | _heads(name, watchers[name](step))
+                seen = watchers[name](step)
+                if step == 1:  # before training: so that progress knows all heads from the start
+                    seen = watchers[name].seen[0]
+                report |= {f"loss/{name}": loss} | _heads(name, seen)
             if progress:
                 progress(step, begun[name][1].n_steps, report)
     except KeyboardInterrupt:

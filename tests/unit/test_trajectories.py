@@ -50,7 +50,8 @@ def test_side_by_side_is_what_each_would_have_become_alone(short: None) -> None:
     alone = zoo.make("repeats-2l")
     for name, value in alone.state_dict().items():
         assert torch.equal(value, both["repeats-2l"][0].state_dict()[name])
-    assert len(reports) == 25 and set(reports[0]) == {"loss/repeats-1l", "loss/repeats-2l"}
+    assert len(reports) == 25 and set(reports[1]) == {"loss/repeats-1l", "loss/repeats-2l"}
+    assert len(reports[0]) == 2 + 4 + 8, "every head, so that all panels are there at once"
     assert {"induction/repeats-1l 0.3", "induction/repeats-2l 1.0"} <= set(reports[EVERY - 1])
     assert both["repeats-1l"][1].steps.tolist() == [0, 10, 20]
 

@@ -172,6 +172,8 @@ def watch_or_load(
         training_steps(model, recipe(name).sampler(), training)
         for name, (model, training) in begun.items()
     ]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for models as small as these, more only wait for each other
     try:
         for together in zip(*runs, strict=True):
             report: dict[str, float] = {}
@@ -184,6 +186,8 @@ def watch_or_load(
                 progress(step, begun[name][1].n_steps, report)
     except KeyboardInterrupt:
         print("Stopped early; the models keep what they learnt.")
+    finally:
+        torch.set_num_threads(threads)
     return {name: (begun[name][0], watchers[name].trajectory()) for name in names}
 
 

@@ -49,16 +49,18 @@ class LiveCurves:
         Args:
             metrics: values by name; a metric may be reported at some of the steps only.
         """
-        if self._view is None or step < self._last_step:
+        fresh = self._view is None or step < self._last_step
+        if fresh:
             self.curves: dict[str, tuple[list[int], list[float]]] = {}
             self.started = self._drawn = time.monotonic()
-            self._view = _Notebook(self) if _in_notebook() else _Text(self)
-            self._drawn -= self.pause  # the first report draws at once
         self._last_step = step
         for name, value in metrics.items():
             steps, values = self.curves.setdefault(name, ([], []))
             steps.append(step)
             values.append(float(value))
+        if fresh:  # only now: what is reported decides which panels there are
+            self._view = _Notebook(self) if _in_notebook() else _Text(self)
+            self._drawn -= self.pause  # the first report draws at once
         done, start = step >= n_steps, time.monotonic()
         if done or start - self._drawn >= max(self.pause, 10 * self._cost):
             self._view.draw(step, n_steps, done)

@@ -131,17 +131,20 @@ def _reset(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from mechcourse import zoo
+    from mechcourse import modular_zoo, zoo
 
+    makers = dict.fromkeys(zoo.RECIPES, zoo) | dict.fromkeys(modular_zoo.JOBS, modular_zoo)
     if options.name is None:
-        for name, how in zoo.RECIPES.items():
+        for name, how in {**zoo.RECIPES, **modular_zoo.JOBS}.items():
             print(f"{name}: {how.about}; about {how.minutes:g} minutes on two cores")
         return 0
-    if options.name not in zoo.RECIPES:
-        print(f"No model {options.name}. There are: {', '.join(zoo.RECIPES)}", file=sys.stderr)
+    if options.name not in makers:
+        print(f"No model {options.name}. There are: {', '.join(makers)}", file=sys.stderr)
         return 1
     try:
-        zoo.retrain(options.name, seed=options.seed, out=options.out, ship=options.ship)
+        makers[options.name].retrain(
+            options.name, seed=options.seed, out=options.out, ship=options.ship
+        )
     except FileExistsError as error:
         print(error, file=sys.stderr)
         return 1

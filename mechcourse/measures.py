@@ -44,6 +44,18 @@ def measure_code_model(model: Transformer) -> dict[str, float]:
     return measured
 
 
+def measure_full_model(model: Transformer) -> dict[str, float]:
+    """Held-out loss in nats, and the best heads: what needs patterns only, and no weights.
+
+    Attention on the token before is averaged over held-out code.
+    """
+    return {
+        "held_out_loss": round(held_out_loss(model), 4),
+        **_best_head("induction", induction_scores(model)),
+        **_best_head("previous_token", previous_token_scores(model)),
+    }
+
+
 def measure_repeats_model(model: Transformer) -> dict[str, float]:
     """Loss in nats on what can be predicted of repeated sequences, and the best heads."""
     seen = look_at_repeats(model, *repeats(model, n_sequences=64, seed=1))
@@ -106,6 +118,15 @@ def induction_scores(
     with torch.no_grad():
         _, cache = model.run_with_cache(tokens, names=names)
     return torch.stack([induction_score(cache[name], tokens) for name in names])
+
+
+def previous_token_scores(model: Transformer) -> Float[Tensor, "layer head"]:
+    """Every head's mean attention on the token before, on held-out code."""
+    windows = consecutive_windows(code_tokens("held_out"), model.config.n_ctx)[::EVERY_NTH_WINDOW]
+    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.config.n_layers)]
+    with torch.no_grad():
+        _, cache = model.run_with_cache(windows, names=names)
+    return torch.stack([offset_attention(cache[name], 1) for name in names])
 
 
 def held_out_loss(model: Transformer) -> float:

@@ -6,7 +6,7 @@ Weights are kept per head, as in TransformerLens: `W_Q` is `[head d_model d_head
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from einops import einsum
@@ -31,7 +31,8 @@ class TransformerConfig:
     n_ctx: int
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for name in (field.name for field in fields(TransformerConfig)):
+            value = getattr(self, name)
             smallest = 0 if name == "n_layers" else 1
             if not isinstance(value, int) or value < smallest:
                 raise ValueError(f"{name} must be an integer of at least {smallest}, got {value!r}")
@@ -95,9 +96,7 @@ class Attention(nn.Module):
         if not self.watched:
             return self.fused(residual, positions)
         placed = residual + positions
-        q = self.hook_q(_read(placed, self.W_Q))
-        k = self.hook_k(_read(placed, self.W_K))
-        v = self.hook_v(_read(residual, self.W_V))
+        q, k, v = self.queries(placed), self.keys(placed), self.values(residual)
         scores = einsum(q, k, "batch query head d, batch key head d -> batch head query key")
         scores = scores / math.sqrt(q.shape[-1])
         n_pos = residual.shape[1]
@@ -113,6 +112,24 @@ class Attention(nn.Module):
             return self.hook_result(result).sum(dim=2)
         return z.flatten(2) @ self.W_O.flatten(0, 1)
 
+    def queries(
+        self, placed: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos head d_head"]:
+        """Every position's query, for each head."""
+        return self.hook_q(_read(placed, self.W_Q))
+
+    def keys(
+        self, placed: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos head d_head"]:
+        """Every position's key, for each head."""
+        return self.hook_k(_read(placed, self.W_K))
+
+    def values(
+        self, residual: Float[Tensor, "batch pos d_model"]
+    ) -> Float[Tensor, "batch pos head d_head"]:
+        """Every position's value, for each head."""
+        return self.hook_v(_read(residual, self.W_V))
+
     @property
     def watched(self) -> bool:
         """Whether anything listens to what happens inside this layer."""
@@ -125,7 +142,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "batch pos d_model"]:
         """The same as `forward` in PyTorch's fused kernel, which keeps no pattern: for training."""
         placed = residual + positions
-        q, k, v = _read(placed, self.W_Q), _read(placed, self.W_K), _read(residual, self.W_V)
+        q, k, v = self.queries(placed), self.keys(placed), self.values(residual)
         z = nn.functional.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True
         )
@@ -171,16 +188,24 @@ class Transformer(HookedModel):
         Raises:
             ValueError: the text is longer than `n_ctx`, or is not a batch.
         """
-        if tokens.ndim != 2 or tokens.shape[1] > self.config.n_ctx:
-            raise ValueError(
-                f"tokens must be [batch pos] with at most {self.config.n_ctx} positions, "
-                f"got shape {list(tokens.shape)}"
-            )
+        self.require_fitting(tokens)
         residual = self.hook_embed(self.embed(tokens))
         positions = self.hook_pos_embed(self.pos_embed(tokens))
         for block in self.blocks:
             residual = block(residual, positions)
         return self.unembed(residual)
+
+    def require_fitting(self, tokens: Int[Tensor, "..."]) -> None:
+        """Refuse what is no batch of texts that the model can read.
+
+        Raises:
+            ValueError: the text is longer than `n_ctx`, or is not a batch.
+        """
+        if tokens.ndim != 2 or tokens.shape[1] > self.config.n_ctx:
+            raise ValueError(
+                f"tokens must be [batch pos] with at most {self.config.n_ctx} positions, "
+                f"got shape {list(tokens.shape)}"
+            )
 
 
 def sinusoids(n_ctx: int, d_model: int) -> Float[Tensor, "n_ctx d_model"]:

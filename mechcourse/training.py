@@ -17,8 +17,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mechcourse.architectures import rebuilt
 from mechcourse.data import random_windows
-from mechcourse.models import Transformer, TransformerConfig
+from mechcourse.models import Transformer
 
 # Called after every step with the step's number (from 1), their total, and what was measured.
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -111,12 +112,17 @@ def training_steps(
 
 
 def make_optimisers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Muon for the attention matrices, all heads of a layer together, and AdamW for the rest."""
-    heads = [parameter for parameter in model.parameters() if parameter.ndim == 3]
-    rest = [parameter for parameter in model.parameters() if parameter.ndim != 3]
+    """Muon for the matrices inside layers, all heads of one together, and AdamW for the rest.
+
+    The rest are embeddings and what is no matrix: biases, LayerNorms' gains, smeared keys' alphas.
+    """
+    matrices, rest = [], []
+    for name, parameter in model.named_parameters():
+        inside = parameter.ndim == 3 or name.endswith(("mlp.W_in", "mlp.W_out"))
+        (matrices if inside else rest).append(parameter)
     decay = config.weight_decay
     adam = torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=decay, fused=True)
-    return [adam, HeadsMuon(heads, weight_decay=decay)] if heads else [adam]
+    return [adam, HeadsMuon(matrices, weight_decay=decay)] if matrices else [adam]
 
 
 class HeadsMuon(torch.optim.Muon):
@@ -142,7 +148,9 @@ class HeadsMuon(torch.optim.Muon):
             weight.copy_(_apart(matrix, weight.shape))
 
 
-def _side_by_side(weight: Float[Tensor, "head row column"]) -> Float[Tensor, "rows columns"]:
+def _side_by_side(weight: Float[Tensor, "*head row column"]) -> Float[Tensor, "rows columns"]:
+    if weight.ndim == 2:
+        return weight.clone()
     n_rows, n_columns = weight.shape[1:]
     writes = n_columns > n_rows  # W_O: [head d_head d_model]
     return (weight.flatten(0, 1) if writes else weight.transpose(0, 1).flatten(1)).clone()
@@ -150,7 +158,9 @@ def _side_by_side(weight: Float[Tensor, "head row column"]) -> Float[Tensor, "ro
 
 def _apart(
     matrix: Float[Tensor, "rows columns"], shape: torch.Size
-) -> Float[Tensor, "head row column"]:
+) -> Float[Tensor, "*head row column"]:
+    if len(shape) == 2:
+        return matrix
     n_heads, n_rows, n_columns = shape
     if n_columns > n_rows:
         return matrix.view(shape)
@@ -166,6 +176,8 @@ def save_checkpoint(model: Transformer, path: Path, *, notes: dict[str, object])
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
     header = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
+    if type(model) is not Transformer:
+        header["architecture"] = type(model).__name__
     save_file(weights, path, metadata=header)
     path.chmod(0o644)  # safetensors leaves it to its owner alone
     return file_hash(path)
@@ -182,13 +194,12 @@ def load_checkpoint(path: Path) -> Transformer:
         raise FileNotFoundError(f"no checkpoint at {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            config = TransformerConfig(**json.loads((file.metadata() or {})["config"]))
+            header = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        model = Transformer(config)
-        model.load_state_dict(weights)
+        architecture = header.get("architecture", "Transformer")
+        return rebuilt(architecture, json.loads(header["config"]), weights)
     except Exception as error:
         raise ValueError(f"{path} is not a checkpoint of this course: {error}") from error
-    return model
 
 
 def file_hash(path: Path) -> str:

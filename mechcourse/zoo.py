@@ -1,4 +1,4 @@
-"""The shipped models: how each was trained, which bits it has, what was measured on it.
+"""The shipped models: load them, train them anew, which bits it has, what was measured on it.
 
 `RECIPES` reproduces them (`mechcourse train code-2l`). `assets/zoo.json` holds, for each, the
 file's hash, and the figures measured when it was trained; tests hold the shipped files to them.
@@ -6,102 +6,39 @@ file's hash, and the figures measured when it was trained; tests hold the shippe
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mechcourse.data import ASSETS, code_tokens, repeated_sequences
+from mechcourse.data import ASSETS
+from mechcourse.full_models import FullTransformer
 
-# Notebooks reach what is measured on a shipped model through here.
-from mechcourse.measures import OFFSETS, PERIODS, measure_code_model, measure_repeats_model
+# Notebooks reach what is measured on a shipped model, and how it was made, through here.
+from mechcourse.measures import OFFSETS as OFFSETS
+from mechcourse.measures import PERIODS as PERIODS
 from mechcourse.measures import baseline_losses as baseline_losses
 from mechcourse.measures import held_out_loss as held_out_loss
 from mechcourse.measures import induction_scores as induction_scores
-from mechcourse.models import Transformer, TransformerConfig
+from mechcourse.measures import measure_code_model, measure_full_model, measure_repeats_model
+from mechcourse.models import Transformer
+from mechcourse.recipes import ONE_PERIOD as ONE_PERIOD
+from mechcourse.recipes import RECIPES, Data, Recipe
 from mechcourse.training import (
     Progress,
-    Sampler,
     TrainingConfig,
     file_hash,
     load_checkpoint,
     save_checkpoint,
     train,
     training_steps,
-    windows_of,
 )
 from mechcourse.trajectories import Trajectory, Watcher
 
 TABLE = ASSETS / "zoo.json"
-# Python's standard library; random tokens that repeat, with periods and offsets of all kinds; the
-# same with one period and no offset.
-Data = Literal["code", "repeats", "one period"]
-ONE_PERIOD = 24
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that makes a shipped model, but the text: sizes, training, and minutes on two cores."""
-
-    model: TransformerConfig
-    training: TrainingConfig
-    minutes: float
-    about: str
-    data: Data = "code"
-
-    def sampler(self) -> Sampler:
-        """What draws the batches."""
-        sizes = self.model.n_ctx, self.model.d_vocab
-        if self.data == "code":
-            return windows_of(code_tokens("train"), self.model.n_ctx)
-        kinds = (PERIODS, OFFSETS) if self.data == "repeats" else ((ONE_PERIOD,) * 2, (0, 0))
-
-        def draw(n_sequences: int, generator: torch.Generator) -> tuple[Tensor, None]:
-            seed = int(torch.randint(2**62, (), generator=generator))
-            tokens, _ = repeated_sequences(
-                n_sequences, *sizes, periods=kinds[0], offsets=kinds[1], seed=seed
-            )
-            return tokens, None  # all tokens are to be predicted, those that can't be as well
-
-        return draw
-
-
-def _code_model(n_layers: int) -> TransformerConfig:
-    return TransformerConfig(
-        n_layers=n_layers, d_model=128, n_heads=4, d_head=32, d_vocab=512, n_ctx=256
-    )
-
-
-def _repeats_model(n_layers: int) -> TransformerConfig:
-    return TransformerConfig(
-        n_layers=n_layers, d_model=64, n_heads=4, d_head=16, d_vocab=64, n_ctx=64
-    )
-
-
-REPEATS = TrainingConfig(n_steps=1500, batch=64, warm_up=50)
-RECIPES = {
-    "code-0l": Recipe(
-        _code_model(0), TrainingConfig(n_steps=1000), 0.5, "no layers: a table of bigrams"
-    ),
-    "code-1l": Recipe(
-        _code_model(1), TrainingConfig(n_steps=8000), 9.0, "one layer of 4 heads: skip-trigrams"
-    ),
-    "code-2l": Recipe(
-        _code_model(2), TrainingConfig(n_steps=8000), 15.0, "two layers of 4 heads: induction"
-    ),
-    "repeats-1l": Recipe(
-        _repeats_model(1), REPEATS, 0.7, "one layer on repeated sequences: no induction", "repeats"
-    ),
-    "repeats-2l": Recipe(
-        _repeats_model(2), REPEATS, 1.0, "two layers on repeated sequences: induction", "repeats"
-    ),
-    "impostor-1l": Recipe(
-        _repeats_model(1), REPEATS, 0.7, "one layer on one period: it counts", "one period"
-    ),
-}
 
 
 def recipe(name: str) -> Recipe:
@@ -216,7 +153,7 @@ def _begin(name: str, seed: int | None) -> tuple[Transformer, TrainingConfig]:
     training = how.training if seed is None else _with_seed(how.training, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        return Transformer(how.model), training
+        return how.architecture(how.model), training
 
 
 def retrain(
@@ -246,7 +183,7 @@ def retrain(
     notes = {"name": name, **asdict(how.training), "seed": used}
     digest, measured = save_checkpoint(model, path, notes=notes), measure(model, how.data)
     if ship:
-        _renew(name, {"sha256": digest, "seed": used, **measured})
+        renew(name, {"sha256": digest, "seed": used, **measured})
         if trajectory:
             trajectory.save(_trajectory_path(name))
     print(f"Wrote {path}\n{comparison(name, used, measured)}")
@@ -268,7 +205,7 @@ def record_seed(name: str, seed: int, measured: dict[str, float]) -> None:
     """Keep in the table what another seed of a recipe gave, so that the spread is known."""
     entry = dict(_table()[name])
     entry["other_seeds"] = {**entry.get("other_seeds", {}), str(seed): measured}
-    _renew(name, entry)
+    renew(name, entry)
 
 
 def _make_with_bar(name: str, seed: int) -> tuple[Transformer | None, Trajectory | None]:
@@ -293,7 +230,8 @@ def _table() -> dict[str, Any]:
     return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
 
 
-def _renew(name: str, entry: dict[str, Any]) -> None:
+def renew(name: str, entry: dict[str, Any]) -> None:
+    """Replace a model's entry in the table."""
     table = dict(sorted((_table() | {name: entry}).items()))
     TABLE.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     figures.cache_clear()
@@ -307,7 +245,10 @@ def figures(name: str) -> dict[str, Any]:
 
 def measure(model: Transformer, data: Data = "code") -> dict[str, float]:
     """The figures of the zoo's table for a model that was trained on such data."""
-    return measure_code_model(model) if data == "code" else measure_repeats_model(model)
+    if data != "code":
+        return measure_repeats_model(model)
+    full = isinstance(model, FullTransformer)
+    return measure_full_model(model) if full else measure_code_model(model)
 
 
 def _with_seed(training: TrainingConfig, seed: int) -> TrainingConfig:

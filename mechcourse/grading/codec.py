@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from mechcourse.boundary import is_own_model
+
 MAX_JSON = 16 * 2**20  # bytes
 MAX_ARRAYS = 64 * 2**20  # bytes, all tensors of a frame together
 MAX_DEPTH = 32  # lists in lists
@@ -26,13 +28,6 @@ MAX_DICT = 10_000  # entries: keys chosen to collide make a dict take quadratic 
 MAX_INT_BITS = 4096
 MAX_DIMS = 32
 MAX_SIZE = 2**40  # of an empty tensor's other axes together: PyTorch computes strides from them
-# Classes X of mechcourse.models, each with a config class XConfig, and how many numbers its weights
-# are: a config that says more than comes with it must not cost memory.
-MODELS: dict[str, Callable[[Any], int]] = {
-    "Transformer": lambda c: (
-        c.d_model * (2 * c.d_vocab + c.n_ctx + 4 * c.n_layers * c.n_heads * c.d_head)
-    ),
-}
 
 _HEAD = struct.Struct(">4sIQ")
 _MAGIC = b"mcf1"
@@ -140,7 +135,7 @@ class _Writer:
             return ["d", self.pairs(value, depth)]
         if kind is Tensor:
             return self.tensor(value)
-        if kind.__name__ in MODELS and kind.__module__ == "mechcourse.models":
+        if is_own_model(value):
             config = asdict(value.config)
             parts = (config, {name: w.detach() for name, w in value.state_dict().items()})
             return ["m", kind.__name__, *(self.pairs(part, depth) for part in parts)]
@@ -230,16 +225,8 @@ class _Reader:
 
 
 def _model(name: str, config: dict[str, Any], weights: dict[str, Any]) -> Any:
-    """One of our own models, rebuilt, if its weights are as large as it is going to be."""
-    models = import_module("mechcourse.models")
-    sizes = getattr(models, f"{name}Config")(**config) if name in MODELS else None
-    numbers = sum(weight.numel() for weight in weights.values())
-    if sizes is None or sizes.n_layers > len(weights) or MODELS[name](sizes) != numbers:
-        raise CodecError("a model that is none of ours, or without its weights")
-    with torch.random.fork_rng(devices=[]):
-        model = getattr(models, name)(sizes)
-    model.load_state_dict(weights, strict=True, assign=True)
-    return model
+    """One of our own models, rebuilt: a config that says more than its weights costs no memory."""
+    return import_module("mechcourse.architectures").rebuilt(name, config, weights)
 
 
 def _check_key(key: Any) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 # Modules that answers may build on. A new module is absent from the worker until it is named here.
 SHARED = (
-    *("hooks", "models", "data", "training", "zoo", "measures", "trajectories"),
+    *("hooks", "models", "smeared", "full_models", "architectures"),
+    *("hugging_face", "real_models"),
+    *("data", "training", "zoo", "recipes", "measures", "trajectories"),
+    *("modular", "modular_fast", "grokking", "delays", "measures_modular", "modular_zoo"),
     *("circuits", "fourier", "geometry"),
 )
 # What the worker itself runs on.

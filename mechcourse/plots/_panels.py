@@ -1,6 +1,7 @@
 """Several kinds of curves over the same steps, one panel for each kind."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -14,6 +15,7 @@ def curve_panels(
     panels: Mapping[str, Mapping[str, tuple[Numbers, Numbers]]],
     title: str = "While training",
     x_title: str = "step",
+    log_y: Collection[str] = (),
 ) -> go.Figure:
     """Panels over one another, with a common x axis.
 
@@ -22,6 +24,7 @@ def curve_panels(
 
     Args:
         panels: by what the panel's y axis says, (steps, values) by name.
+        log_y: the panels with a logarithmic axis; it leaves out what is not above 0.
 
     Raises:
         ValueError: there is no panel.
@@ -32,15 +35,19 @@ def curve_panels(
     hues = {group: i % len(COLOURS) for i, group in enumerate(groups)}
     fig = make_subplots(len(panels), 1, shared_xaxes=True, vertical_spacing=0.07)
     for row, (y_title, curves) in enumerate(panels.items(), start=1):
+        log = y_title in log_y
+        digits = ".2e" if log else ".3f"
         for name, (x, y) in curves.items():
             fig.add_scatter(
                 **{"x": numbers(x), "y": numbers(y), "row": row, "col": 1, "name": name},
                 mode="lines",
                 line={"color": COLOURS[hues[_group(name)]], "width": 1.6},
-                hovertemplate=f"{label(name)}: %{{y:.3f}} at step %{{x}}<extra></extra>",
+                hovertemplate=f"{label(name)}: %{{y:{digits}}} at step %{{x}}<extra></extra>",
             )
         fig.update_yaxes(title_text=label(y_title), row=row, col=1)
-        _name_groups(fig, curves, hues, row)
+        if log:
+            fig.update_yaxes(type="log", exponentformat="power", row=row, col=1)
+        _name_groups(fig, curves, hues, row, log)
     fig.update_layout(card(title))
     longest = max(map(len, groups), default=0)
     fig.update_layout(
@@ -61,11 +68,15 @@ def _name_groups(
     curves: Mapping[str, tuple[Numbers, Numbers]],
     hues: Mapping[str, int],
     row: int,
+    log: bool,
 ) -> None:
     """Write each group's name at the right end of its highest curve."""
-    ends: dict[str, float] = {}
+    ends: dict[str, float] = {}  # where it ends; on a logarithmic axis a power of ten
     for name, (_, y) in curves.items():
-        if values := numbers(y):
+        values = numbers(y)
+        if log:
+            values = [math.log10(value) for value in values if value > 0]
+        if values:
             ends[_group(name)] = max(ends.get(_group(name), values[-1]), values[-1])
     ordered = sorted(ends, key=lambda group: ends[group])
     for place, group in enumerate(ordered):

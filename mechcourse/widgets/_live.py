@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,6 +28,8 @@ class LiveCurves:
         baselines: losses of simpler predictors by name, drawn as horizontal lines.
         redraws_per_second: an upper bound; drawing takes time away from training, and gets at
             most a tenth of it.
+        log_y: whether the axis is logarithmic; where there are panels, which of them have such an
+            axis, ["loss"].
     """
 
     def __init__(
@@ -35,9 +37,11 @@ class LiveCurves:
         title: str = "Loss while training",
         baselines: Mapping[str, float | int] | None = None,
         redraws_per_second: float | int = 2,
-        log_y: bool = False,
+        log_y: bool | Collection[str] = False,
     ) -> None:
-        self.title, self.baselines, self.log_y = title, dict(baselines or {}), log_y
+        self.title, self.baselines = title, dict(baselines or {})
+        self.log_y = bool(log_y)
+        self.log_panels = () if isinstance(log_y, bool) else tuple(log_y)
         self.pause = 1 / redraws_per_second
         self._view: _Notebook | _Text | None = None
         self._last_step = -1
@@ -71,7 +75,7 @@ class LiveCurves:
         """The newest value of each metric, of the first kind where there are several."""
         first = next(iter(self.curves), "").rpartition("/")[0]
         shown = {n: v for n, (_, v) in self.curves.items() if n.rpartition("/")[0] == first}
-        return " · ".join(f"{name} {values[-1]:.3f}" for name, values in shown.items())
+        return " · ".join(f"{name} {_short(values[-1])}" for name, values in shown.items())
 
     def status(self, step: int, n_steps: int) -> str:
         """How far it has come, and how long it took and will take."""
@@ -127,7 +131,7 @@ class _Notebook:
             for name, curve in thin.items():
                 kind, _, rest = name.rpartition("/")
                 panels.setdefault(kind, {})[rest] = curve
-            return curve_panels(panels, live.title)
+            return curve_panels(panels, live.title, log_y=live.log_panels)
         return loss_curves(thin, live.baselines, live.log_y, live.title, y_title="")
 
 
@@ -157,6 +161,15 @@ def _thin(values: list[Any]) -> list[Any]:
     """At most about `MOST_POINTS` of the values, the newest among them."""
     stride = -(-len(values) // MOST_POINTS) or 1
     return values[::-stride][::-1]
+
+
+def _short(value: float) -> str:
+    """A metric in a few characters, whatever its size.
+
+    >>> _short(2.0), _short(3.2e-7)
+    ('2.000', '3.2e-07')
+    """
+    return f"{value:.3f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.1e}"
 
 
 def _minutes(seconds: float) -> str:

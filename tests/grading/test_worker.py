@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from mechcourse.checks.ch01_attention.residual_stream import TEACHES
 from mechcourse.grading import masking
 from mechcourse.grading.notebooks import read_released
 from mechcourse.grading.process import Worker, WorkerDied, WorkerTimeout
 
 pytestmark = pytest.mark.grading
-TEACHES = ("mechcourse.models.Attention.forward", "mechcourse.models.Transformer.forward")
 
 
 @pytest.fixture(scope="module")

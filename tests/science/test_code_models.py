@@ -49,6 +49,16 @@ def test_two_layers_hold_an_unmistakable_induction_head() -> None:
     assert scores[0].max() <= 0.1, "induction needs a layer before it"
 
 
+def test_the_full_model_does_better_and_does_induction_too() -> None:
+    """LayerNorm and MLPs beside the heads: the induction head lies after one that looks back."""
+    said = zoo.figures("code-mlp-4l")
+    assert said["held_out_loss"] <= zoo.figures("code-2l")["held_out_loss"] - 0.1
+    assert said["induction_score"] >= 0.2
+    assert said["previous_token_score"] >= 0.5
+    assert said["previous_token_layer"] < said["induction_layer"]
+    assert (ASSETS / "code-mlp-4l.safetensors").stat().st_size < 4e6
+
+
 def test_one_layer_holds_none() -> None:
     assert zoo.induction_scores(zoo.load("code-1l"), period=64).max() <= 0.1
 
@@ -63,5 +73,7 @@ def test_an_untrained_model_scores_chance() -> None:
 
 
 def test_checkpoints_are_small() -> None:
-    size = sum(path.stat().st_size for path in ASSETS.glob("*.safetensors"))
-    assert size < 10e6
+    size = {path.name: path.stat().st_size for path in ASSETS.glob("*.safetensors")}
+    modular = {name for name in size if "113" in name or "59" in name}
+    assert sum(size[name] for name in modular) < 15e6, "with the checkpoints along a whole run"
+    assert sum(size[name] for name in size.keys() - modular) < 10e6

@@ -14,7 +14,7 @@ from mechcourse.data import repeated_sequences
 
 pytestmark = pytest.mark.science
 
-NAMES = ("repeats-1l", "repeats-2l", "impostor-1l")
+NAMES = ("repeats-1l", "repeats-2l", "impostor-1l", "smeared-1l")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,6 +34,23 @@ def test_two_layers_learn_induction_and_one_does_not() -> None:
     # At best it copies any token seen: no better than a guess among those of a period.
     assert math.log(16) - 0.1 <= one["loss"] <= math.log(47)
     assert two["loss"] < one["loss"] - 2
+
+
+def test_one_layer_with_smeared_keys_learns_induction() -> None:
+    """The paper's argument 2: the previous token's place in the key is all that one layer lacks."""
+    said, plain = zoo.figures("smeared-1l"), zoo.figures("repeats-1l")
+    assert said["induction_score"] >= 0.7 and said["loss"] <= 0.1
+    assert said["loss"] < plain["loss"] - 2
+    seen = zoo.load_trajectory("smeared-1l")
+    best = seen.induction.amax(dim=(1, 2))
+    assert best[0] < 0.1 and best[-1] > 0.6
+    before, after = (best > 0.1).nonzero()[0], (best > 0.6).nonzero()[0]
+    assert seen.steps[after] - seen.steps[before] <= 0.2 * seen.steps[-1]
+    two = zoo.load_trajectory("repeats-2l")
+    later = (two.induction.amax(dim=(1, 2)) > 0.6).nonzero()[0]
+    assert seen.steps[after] < two.steps[later], "and sooner than two layers do"
+    own = zoo.load("smeared-1l").blocks[0].attn.alpha.sigmoid()
+    assert own.max() <= 0.4, "keys are of the token before, mostly"
 
 
 def test_the_phase_change_is_sharp_and_one_layer_has_none() -> None:

@@ -64,7 +64,7 @@ def test_grade_hands_over_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch) -> list:
-    """A zoo of one model that records how it was retrained."""
+    """Zoos of one model each that record how it was retrained."""
     trained: list = []
 
     def retrain(name: str, seed: int | None, out: Path | None, ship: bool) -> None:
@@ -73,21 +73,32 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> list:
         trained.append((name, seed, out, ship))
 
     how = SimpleNamespace(about="two layers", minutes=15.0)
-    fake = SimpleNamespace(RECIPES={"code-2l": how}, retrain=retrain)
-    monkeypatch.setitem(sys.modules, "mechcourse.zoo", fake)
-    monkeypatch.setattr("mechcourse.zoo", fake, raising=False)
+    fakes = {
+        "zoo": SimpleNamespace(RECIPES={"code-2l": how}, retrain=retrain),
+        "modular_zoo": SimpleNamespace(JOBS={"modular-7": how}, retrain=retrain),
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setitem(sys.modules, f"mechcourse.{name}", fake)
+        monkeypatch.setattr(f"mechcourse.{name}", fake, raising=False)
     return trained
 
 
 def test_train_without_a_name_lists_the_models(zoo: list, capsys) -> None:
     assert cli.main(["train"]) == 0
-    assert capsys.readouterr().out.startswith("code-2l: two layers; about 15 minutes") and zoo == []
+    said = capsys.readouterr().out
+    assert said.startswith("code-2l: two layers; about 15 minutes") and zoo == []
+    assert "modular-7: two layers" in said
 
 
 def test_train_retrains_as_told(zoo: list) -> None:
     assert cli.main(["train", "code-2l", "--seed", "3", "--out", "new.safetensors"]) == 0
     assert cli.main(["train", "code-2l", "--ship"]) == 0
-    assert zoo == [("code-2l", 3, Path("new.safetensors"), False), ("code-2l", None, None, True)]
+    assert cli.main(["train", "modular-7", "--seed", "1"]) == 0
+    assert zoo == [
+        ("code-2l", 3, Path("new.safetensors"), False),
+        ("code-2l", None, None, True),
+        ("modular-7", 1, None, False),
+    ]
 
 
 def test_train_does_not_write_over_a_file(zoo: list, capsys) -> None:
@@ -97,7 +108,8 @@ def test_train_does_not_write_over_a_file(zoo: list, capsys) -> None:
 
 def test_train_of_an_unknown_model_lists_the_known(zoo: list, capsys) -> None:
     assert cli.main(["train", "gpt-5"]) == 1
-    assert "code-2l" in capsys.readouterr().err and zoo == []
+    said = capsys.readouterr().err
+    assert "code-2l" in said and "modular-7" in said and zoo == []
 
 
 @pytest.fixture

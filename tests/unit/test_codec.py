@@ -9,9 +9,12 @@ import struct
 import pytest
 import torch
 
+from mechcourse.boundary import plain
+from mechcourse.full_models import FullTransformer, FullTransformerConfig
 from mechcourse.grading import codec
 from mechcourse.grading.codec import CodecError, decode, encode
 from mechcourse.models import Transformer, TransformerConfig
+from mechcourse.smeared import SmearedTransformer
 
 DTYPES = [
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -72,12 +75,40 @@ def test_gradients_stay_behind() -> None:
     assert not decode(encode(weight * 2)).requires_grad
 
 
-def test_a_model_is_rebuilt() -> None:
-    model = Transformer(TransformerConfig(2, 16, 2, 8, 11, 7)).double()
-    back = decode(encode([model]))[0]
-    tokens = torch.randint(11, (2, 5))
-    assert type(back) is Transformer and back.config == model.config
-    assert torch.equal(back(tokens), model(tokens))
+SIZES = TransformerConfig(2, 16, 2, 8, 11, 7)
+ROTARY = FullTransformerConfig(
+    *(2, 16, 2, 8, 11, 7), d_mlp=9, positions="rotary", rotary_dim=4, parallel=True, eps=1e-3
+)
+OWN = [
+    (Transformer, SIZES),
+    (SmearedTransformer, SIZES),
+    (FullTransformer, FullTransformerConfig(2, 16, 2, 8, 11, 7, d_mlp=9)),
+    (FullTransformer, ROTARY),
+]
+
+
+@pytest.mark.parametrize(("architecture", "config"), OWN)
+def test_a_model_is_rebuilt(architecture: type, config: TransformerConfig) -> None:
+    model = architecture(config).double()
+    state = torch.random.get_rng_state()
+    tokens = torch.arange(10).reshape(2, 5)
+    for back in (decode(encode([model]))[0], plain(model)):
+        assert type(back) is architecture and back.config == config
+        assert torch.equal(back(tokens), model(tokens))
+        assert all(p.device.type == "cpu" and p.requires_grad for p in back.parameters())
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+class Derived(FullTransformer):
+    pass
+
+
+Derived.__name__ = "FullTransformer"
+
+
+def test_a_model_of_a_subclass_is_not_ours() -> None:
+    with pytest.raises(CodecError):
+        encode(Derived(ROTARY))
 
 
 class Lookalike(torch.Tensor):
@@ -122,8 +153,8 @@ def frame(tree: str | bytes, arrays: bytes = b"", head: tuple[int, int] | None =
     return struct.pack(">4sIQ", b"mcf1", *lengths) + text + arrays
 
 
-def model_tree(**changes: object) -> str:
-    model = Transformer(TransformerConfig(0, 2, 1, 2, 3, 4))
+def model_tree(model: Transformer | None = None, **changes: object) -> str:
+    model = model or Transformer(TransformerConfig(0, 2, 1, 2, 3, 4))
     tree = json.loads(encode(model)[16 : 16 + struct.unpack(">I", encode(model)[4:8])[0]])
     for pair in tree[2]:
         if pair[0] in changes:
@@ -132,6 +163,8 @@ def model_tree(**changes: object) -> str:
 
 
 MODEL_BYTES = b"\0" * 4 * (3 * 2 + 4 * 2 + 2 * 3)
+FULL = FullTransformer(FullTransformerConfig(1, 2, 1, 2, 3, 4, d_mlp=5))
+FULL_BYTES = b"".join(w.detach().numpy().tobytes() for w in FULL.state_dict().values())
 
 
 @pytest.mark.parametrize(
@@ -155,6 +188,14 @@ MODEL_BYTES = b"\0" * 4 * (3 * 2 + 4 * 2 + 2 * 3)
         frame(model_tree(n_layers=["i", "0x1"]), MODEL_BYTES),
         frame(model_tree(d_vocab=["i", "0xffffff"], n_ctx=["i", "0xffffff"]), MODEL_BYTES),
         frame(model_tree(d_model="2"), MODEL_BYTES),
+        frame(model_tree(FULL, d_mlp=["i", "0xffffffff"]), FULL_BYTES),
+        frame(model_tree(FULL, n_ctx=["i", "0xffffffff"]), FULL_BYTES),
+        frame(model_tree(FULL, n_layers=["i", "0x7"]), FULL_BYTES),
+        frame(model_tree(FULL, activation="swish"), FULL_BYTES),
+        frame(model_tree(FULL, activation=["l", []]), FULL_BYTES),
+        frame(model_tree(FULL, eps="small"), FULL_BYTES),
+        frame(model_tree(FULL, positions="rotary"), FULL_BYTES),
+        frame(model_tree(FULL, d_head=["i", "0x3"]), FULL_BYTES),
         frame(model_tree(d_model=True), MODEL_BYTES),
         frame(model_tree(d_model=["a", "float32", []]), b"1234" + MODEL_BYTES),
         frame('"a"') + b"more",
@@ -166,6 +207,10 @@ MODEL_BYTES = b"\0" * 4 * (3 * 2 + 4 * 2 + 2 * 3)
 def test_hostile_bytes_only_raise(hostile: bytes) -> None:
     with pytest.raises(CodecError):
         decode(hostile)
+
+
+def test_the_full_frame_is_a_model_where_nothing_is_changed() -> None:
+    assert decode(frame(model_tree(FULL), FULL_BYTES)).config == FULL.config
 
 
 def test_flipped_bits_give_a_value_or_an_error() -> None:

@@ -61,6 +61,16 @@ def test_induction_scores_of_a_model_with_nothing_learnt() -> None:
     assert torch.equal(scores, measures.induction_scores(model, period=16, n_sequences=4))
 
 
+def test_previous_token_scores_of_known_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = torch.arange(16).repeat(300)  # read as the held-out code
+    monkeypatch.setattr(measures, "code_tokens", {"held_out": text}.get)
+    scores = measures.previous_token_scores(Patterns(16, 64))
+    assert scores.shape == (1, 5)
+    assert scores[0, 2] == pytest.approx(1) and scores[0, 2] == scores.max()
+    assert scores[0, 3] == pytest.approx(sum(1 / (i + 1) for i in range(1, 64)) / 63)
+    assert scores[0, :2].max() <= 1 / 63, "they rest on the first token, once the one before"
+
+
 def test_induction_score_by_a_loop() -> None:
     random = torch.Generator().manual_seed(0)
     tokens = torch.randint(0, 4, (3, 9), generator=random)

@@ -26,6 +26,22 @@ def test_one_panel_for_each_kind_and_one_colour_for_each_model() -> None:
         plots.curve_panels({})
 
 
+def test_a_panel_may_be_logarithmic() -> None:
+    curves = {"train": (STEPS, [4.0, 1e-3, 1e-7]), "test": (STEPS, [4.0, 9.0, 0.0])}
+    fig = plots.curve_panels({"loss": curves, "accuracy": curves}, log_y=["loss"])
+    assert fig.layout.yaxis.type == "log" and fig.layout.yaxis2.type is None
+    named = {note.text: note.y for note in fig.layout.annotations if note.yref == "y"}
+    assert named == pytest.approx({"train": -7, "test": 0.9542}, abs=1e-3), "powers of ten"
+
+
+def test_live_curves_have_the_panels_asked_for_on_a_logarithmic_axis() -> None:
+    live = LiveCurves("Grokking", log_y=["loss"])
+    live.curves = {"loss/train": ([1, 2], [4.0, 3.2e-7]), "accuracy/train": ([1, 2], [0.1, 1.0])}
+    fig = live_module._Notebook._plain(type("View", (), {"live": live})())
+    assert fig.layout.yaxis.type == "log" and fig.layout.yaxis2.type is None
+    assert live.latest() == "loss/train 3.2e-07"
+
+
 def test_live_curves_open_a_panel_when_a_kind_is_first_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

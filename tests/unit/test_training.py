@@ -1,13 +1,19 @@
 """The training loop and checkpoints."""
 
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mechcourse.full_models import FullTransformer, FullTransformerConfig
 from mechcourse.models import Transformer, TransformerConfig
+from mechcourse.smeared import SmearedTransformer
 from mechcourse.training import (
     HeadsMuon,
     TrainingConfig,
@@ -21,6 +27,8 @@ from mechcourse.training import (
 )
 
 SIZES = TransformerConfig(n_layers=1, d_model=8, n_heads=2, d_head=3, d_vocab=6, n_ctx=8)
+FULL_SIZES = FullTransformerConfig(**vars(SIZES), d_mlp=10)
+ARCHITECTURES = [(Transformer, SIZES), (SmearedTransformer, SIZES), (FullTransformer, FULL_SIZES)]
 TEXT = windows_of(torch.arange(6).repeat(50), 8)  # each token says which comes next
 RUN = TrainingConfig(n_steps=60, batch=4, learning_rate=2e-2, warm_up=5)
 
@@ -107,18 +115,50 @@ def test_muon_of_heads_is_torchs_on_the_merged_matrices() -> None:
         nn.Parameter(torch.cat(list(reads.detach()), dim=1)),  # [d_model, head * d_head]
         nn.Parameter(torch.cat(list(writes.detach()), dim=0)),  # [head * d_head, d_model]
     ]
-    ours = HeadsMuon([reads, writes], weight_decay=0.01)
+    flat = nn.Parameter(torch.randn(10, 7))  # an MLP's, of no heads
+    merged.append(nn.Parameter(flat.detach().clone()))
+    ours = HeadsMuon([reads, writes, flat], weight_decay=0.01)
     theirs = torch.optim.Muon(merged, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
     for rate in (0.02, 0.01, 0.03):
         reads.grad, writes.grad = torch.randn_like(reads), torch.randn_like(writes)
         merged[0].grad = torch.cat(list(reads.grad), dim=1)
         merged[1].grad = torch.cat(list(writes.grad), dim=0)
+        flat.grad = torch.randn_like(flat)
+        merged[2].grad = flat.grad.clone()
         for optimiser in (ours, theirs):
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.step()
     torch.testing.assert_close(torch.cat(list(reads.detach()), dim=1), merged[0].detach())
     torch.testing.assert_close(torch.cat(list(writes.detach()), dim=0), merged[1].detach())
+    torch.testing.assert_close(flat.detach(), merged[2].detach())
+
+
+@pytest.mark.parametrize(("architecture", "sizes"), ARCHITECTURES)
+def test_matrices_inside_layers_are_muons(
+    architecture: type[Transformer], sizes: TransformerConfig
+) -> None:
+    model = architecture(sizes)
+    adam, muon = make_optimisers(model, RUN)
+    names = {id(p): name.rsplit(".", 1)[-1] for name, p in model.named_parameters()}
+    of_muon = {names[id(p)] for p in muon.weights}
+    of_adam = {names[id(p)] for group in adam.param_groups for p in group["params"]}
+    inside = {"W_in", "W_out"} if architecture is FullTransformer else set()
+    assert of_muon == {"W_Q", "W_K", "W_V", "W_O"} | inside
+    assert of_muon.isdisjoint(of_adam) and of_muon | of_adam == set(names.values())
+
+
+@pytest.mark.parametrize(("architecture", "sizes"), ARCHITECTURES)
+def test_every_weight_is_trained(architecture: type[Transformer], sizes: TransformerConfig) -> None:
+    torch.manual_seed(0)
+    model = architecture(sizes)
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    losses: list[float] = []
+    note = lambda _step, _n_steps, measured: losses.append(measured["loss"])  # noqa: E731
+    train(model, TEXT, RUN, progress=note)
+    assert losses[-1] < 0.3
+    for name, value in model.state_dict().items():
+        assert not torch.equal(value, start[name]), name
 
 
 @pytest.mark.parametrize("n_layers", [0, 2])
@@ -133,14 +173,34 @@ def test_each_weight_has_one_optimiser(n_layers: int) -> None:
     assert len(of_muon) == 4 * n_layers and all(p.ndim == 3 for p in of_muon)
 
 
-def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
-    model, path = fresh(), tmp_path / "new" / "tiny.safetensors"
+@pytest.mark.parametrize(("architecture", "sizes"), ARCHITECTURES)
+def test_a_checkpoint_comes_back(
+    architecture: type[Transformer], sizes: TransformerConfig, tmp_path: Path
+) -> None:
+    model, path = architecture(sizes), tmp_path / "new" / "tiny.safetensors"
     digest = save_checkpoint(model, path, notes={"seed": 3})
     assert digest == file_hash(path)
     back = load_checkpoint(path)
-    assert back.config == SIZES
+    assert type(back) is architecture and back.config == sizes
+    assert all(parameter.requires_grad for parameter in back.parameters())
     for name, value in model.state_dict().items():
         assert torch.equal(back.state_dict()[name], value)
+
+
+def test_a_checkpoint_says_its_class_only_where_it_is_not_the_usual_one(tmp_path: Path) -> None:
+    """So that the files of attention-only models are what they always were, to the bit."""
+    for architecture, sizes in ARCHITECTURES:
+        save_checkpoint(architecture(sizes), tmp_path / "tiny.safetensors", notes={})
+        with safe_open(tmp_path / "tiny.safetensors", framework="pt") as file:
+            said = file.metadata().get("architecture")
+        assert said == (None if architecture is Transformer else architecture.__name__)
+
+
+def test_an_unknown_class_is_no_checkpoint(tmp_path: Path) -> None:
+    header = {"config": json.dumps(asdict(SIZES)), "architecture": "Perceptron"}
+    save_file(fresh().state_dict(), tmp_path / "tiny.safetensors", metadata=header)
+    with pytest.raises(ValueError, match="is not a checkpoint of this course"):
+        load_checkpoint(tmp_path / "tiny.safetensors")
 
 
 def test_no_checkpoint_there(tmp_path: Path) -> None:
@@ -154,8 +214,6 @@ def test_a_damaged_checkpoint_says_so(tmp_path: Path, damage: str) -> None:
     save_checkpoint(fresh(), path, notes={})
     content = path.read_bytes()
     if damage == "foreign":
-        from safetensors.torch import save_file
-
         save_file({"weight": torch.ones(2)}, path)
     else:
         path.write_bytes({"empty": b"", "cut": content[:-9], "text": b"no tensors"}[damage])

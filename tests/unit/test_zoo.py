@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mechcourse import zoo
+from mechcourse import recipes, zoo
 from mechcourse.data import ASSETS
 from mechcourse.models import Transformer
 from mechcourse.training import TrainingConfig, load_checkpoint
@@ -36,7 +36,8 @@ def test_a_changed_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_load_with_their_recipes_sizes(name: str) -> None:
-    assert zoo.load(name).config == zoo.RECIPES[name].model
+    model, recipe = zoo.load(name), zoo.RECIPES[name]
+    assert type(model) is recipe.architecture and model.config == recipe.model
 
 
 def test_grading_loads_and_does_not_train(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +59,7 @@ def test_training_here_follows_the_recipe(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(zoo, "train", note)
     texts = {"train": torch.full((300,), 3), "held_out": torch.full((300,), 4)}
-    monkeypatch.setattr(zoo, "code_tokens", texts.get)
+    monkeypatch.setattr(recipes, "code_tokens", texts.get)
     state = torch.random.get_rng_state()
     first, again = zoo.train_or_load("code-0l"), zoo.train_or_load("code-0l")
     recipe = zoo.RECIPES["code-0l"]

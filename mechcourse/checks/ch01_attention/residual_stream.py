@@ -15,6 +15,8 @@ TEACHES = (
     "mechcourse.models.Transformer.forward",
     "mechcourse.models.Unembed.forward",
     "mechcourse.models._read",
+    "mechcourse.modular.Attention.forward",
+    "mechcourse.modular.Block.forward",
 )
 
 QKV = "batch pos head d_head"

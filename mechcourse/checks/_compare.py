@@ -171,7 +171,7 @@ def _worst(value: Tensor, want: Tensor, dims: str) -> tuple[str, str, str]:
         gap = (value - want).abs()
         gap = torch.where(gap.isnan(), torch.inf, gap)
         # Two equal infinities differ by NaN and yet agree.
-        gap = torch.where(value == want, 0.0, gap)
+        gap = torch.where((value == want) | (value.isnan() & want.isnan()), 0.0, gap)
     if not gap.ndim:
         return "", _number(want), _number(value)
     index = [int(i) for i in torch.unravel_index(gap.argmax(), gap.shape)]

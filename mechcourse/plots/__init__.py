@@ -12,15 +12,17 @@ from mechcourse.plots._bars import grouped_bars, term_importance
 from mechcourse.plots._circuits import circuit_heatmap, compact, eigenvalues
 from mechcourse.plots._composition import composition_graph
 from mechcourse.plots._curves import calibration_curve, line, loss_curves, update_norms
+from mechcourse.plots._diagram import circuit_diagram
 from mechcourse.plots._nulls import histogram_with_null
 from mechcourse.plots._panels import curve_panels
 from mechcourse.plots._scatter import scatter
-from mechcourse.plots._style import COLOURS, NEGATIVE, POSITIVE, TEMPLATE, visible
+from mechcourse.plots._style import COLOURS, NEGATIVE, POSITIVE, SEQUENTIAL, TEMPLATE, visible
 
 __all__ = [
     "COLOURS",
     "NEGATIVE",
     "POSITIVE",
+    "SEQUENTIAL",
     "TEMPLATE",
     "animated_scores",
     "attention_heads",
@@ -28,6 +30,7 @@ __all__ = [
     "attribution_bars",
     "attribution_comparison",
     "calibration_curve",
+    "circuit_diagram",
     "circuit_heatmap",
     "compact",
     "composition_graph",

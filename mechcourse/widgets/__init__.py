@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from tokenizers import Tokenizer
 
 from mechcourse.models import Transformer
+from mechcourse.widgets._codec import Codec, Functions
 from mechcourse.widgets._live import LiveCurves
 
 if TYPE_CHECKING:
     from mechcourse.widgets._circuits import CircuitExplorer
     from mechcourse.widgets._explorer import AttentionExplorer
+    from mechcourse.widgets._followers import InductionExplorer
 
-__all__ = ["LiveCurves", "attention_explorer", "circuit_explorer"]
+__all__ = ["LiveCurves", "attention_explorer", "circuit_explorer", "induction_explorer"]
 
 
 def attention_explorer(
@@ -54,3 +56,26 @@ def circuit_explorer(
     from mechcourse.widgets._circuits import CircuitExplorer
 
     return CircuitExplorer(model, tokenizer, token)
+
+
+def induction_explorer(
+    model: Transformer, tokenizer: Codec | Functions, text: str
+) -> "InductionExplorer":
+    """Paste code, click on a token, see which heads look at what followed its last occurrence.
+
+    Its earlier copies and what followed them are marked in the text. A map shows each head's
+    attention on what followed the last copy, on what followed any, or on the copies themselves,
+    each beside what even attention would put there; a sentence reads it.
+
+    Args:
+        tokenizer: has `encode(text)`, the tokens' numbers, and `decode([number])`, a token's text,
+            as `data.code_tokenizer()` or one of `transformers` has; or is a pair of such functions.
+        text: what to start with. One that is longer than the model's context is cut, and one that
+            holds no token waits for another; both are said.
+
+    Raises:
+        ValueError: the model has no attention layer.
+    """
+    from mechcourse.widgets._followers import InductionExplorer
+
+    return InductionExplorer(model, tokenizer, text)

@@ -51,7 +51,8 @@ class Answer(Comparisons):
         except NotPlain as unusable:
             self.fail(
                 property="returns what its docstring says",
-                misconception="a `return` is missing." * (str(unusable) == "None"),
+                misconception="something in it is None, or a `return` is missing."
+                * (str(unusable) == "None"),
                 got=str(unusable),
             )
         except AnswerRaised as raised:

@@ -169,7 +169,7 @@ def test_an_object_that_equals_everything_is_refused() -> None:
 
 
 def test_a_missing_return() -> None:
-    assert "Probably: a `return` is missing. Got None." in failure(lambda x: None)
+    assert "None, or a `return` is missing. Got None." in failure(lambda x: None)
 
 
 def test_an_error_names_the_learners_line() -> None:

@@ -81,7 +81,8 @@ class Answer(Comparisons):
         if raised.kind == "ChangedInput":
             return (
                 "an operation in place (+=, *=, -=, or a method that ends in an underscore) wrote "
-                "into what was passed in. Make a new tensor instead: x = x + y."
+                "into what was passed in. Make a new tensor instead: x = x + y; "
+                "of a dict or a list, begin with a copy: dict(weights)."
             )
         if raised.kind == "KeyError":
             return "this input has no such key; ask which it has instead of assuming them."

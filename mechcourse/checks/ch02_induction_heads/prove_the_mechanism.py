@@ -1,6 +1,7 @@
 """Checks of `ch02_induction_heads/3_prove_the_mechanism.ipynb`."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -100,6 +101,17 @@ def check_activation_patch(answer: Answer, *, seed: int = 0) -> None:
             atol=1e-3,
             rtol=1e-3,
         )
+    case, direction = _patching_cases(seed)[0]
+    model, *texts = case.given
+    answer.expect_close(
+        answer(_softly(model), *texts, direction),
+        known.patched(case, direction),
+        property="the shares are the same where all logits are a thousand times smaller",
+        dims="layer head",
+        otherwise="a small difference was taken for none. Shares are 0 only where it is 0.",
+        atol=1e-3,
+        rtol=1e-3,
+    )
     for case, why in _without_difference(inputs.generator(seed)):
         for direction in DIRECTIONS:
             answer.expect_close(
@@ -221,6 +233,14 @@ def _patching_cases(seed: int) -> list[tuple[known.Patching, str]]:
         for size in sizes
         for direction in DIRECTIONS
     ]
+
+
+def _softly(model: Transformer) -> Transformer:
+    """The same model, with all its logits a thousand times smaller."""
+    softer = deepcopy(model)
+    with torch.no_grad():
+        softer.unembed.W_U /= 1000
+    return softer
 
 
 @lru_cache(maxsize=1)

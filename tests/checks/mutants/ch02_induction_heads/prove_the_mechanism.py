@@ -1337,3 +1337,14 @@ def excess_as_a_list_of_pairs(model, tokens, predictable, heads, mode):
 @wrong("joint_ablation_excess", "every value is 0")
 def excess_that_claims_to_be_right(model, tokens, predictable, heads, mode):
     return like_everything(torch.zeros(len(heads), len(heads)))
+
+
+@wrong("activation_patch", "a small difference was taken for none")
+def patch_that_gives_up_on_small_differences(model, clean, corrupted, right, wrong, direction):
+    def difference(tokens):
+        last = model(tokens)[:, -1]
+        return (last.gather(1, right[:, None]) - last.gather(1, wrong[:, None])).mean()
+
+    if abs(difference(clean) - difference(corrupted)) < 0.1:
+        return torch.zeros(model.config.n_layers, model.config.n_heads)
+    return activation_patch(model, clean, corrupted, right, wrong, direction)

@@ -183,7 +183,10 @@ def _by_what_it_says(trial: Trial) -> str:
     if looks[1] > CLEARLY and trial.says(0) > CLEARLY:
         return (
             "a head of layer 1 looks at the right key, and yet the query's own token has the "
-            "largest logit: it is in the stream as well, and the head has to be louder."
+            "largest logit. Either the head brings what is written there of the token before, "
+            "which is the query's own (follow W_V and W_O), or it brings the right one and is "
+            "drowned: the query's own token is in the stream as well, and the head has to be "
+            "louder."
         )
     if looks[1] > CLEARLY:
         return (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mechcourse.modular import (
@@ -21,7 +21,8 @@ from mechcourse.modular import (
     sums,
 )
 from mechcourse.modular_fast import FastModel
-from mechcourse.training import Progress
+from mechcourse.training import Progress, save_tensors
+from mechcourse.trajectories import Stored
 
 Weights = dict[str, Tensor]
 FEW = 2000  # pairs to train on: below, threads mostly wait for each other, and for other programs
@@ -57,7 +58,7 @@ class GrokkingConfig:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Stored):
     """Losses in nats and accuracies as fractions, at "=", while a model trained.
 
     Attributes:
@@ -70,22 +71,6 @@ class Curves:
     test_loss: Float[Tensor, "look"]
     train_accuracy: Float[Tensor, "look"]
     test_accuracy: Float[Tensor, "look"]
-
-    def save(self, path: Path) -> None:
-        """Write them as safetensors."""
-        save_file({name: value.contiguous() for name, value in vars(self).items()}, path)
-        path.chmod(0o644)  # safetensors leaves it to its owner alone
-
-    @classmethod
-    def load(cls, path: Path) -> "Curves":
-        """Read what `save` wrote.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-        """
-        if not path.is_file():
-            raise FileNotFoundError(f"no curves at {path}")
-        return cls(**load_file(path))
 
     def grokking_step(self, accuracy: float = 0.99) -> int | None:
         """The first step from which on the test accuracy stays at or above a level, or None."""
@@ -225,8 +210,7 @@ def _named(seen: dict[str, float] | None) -> dict[str, float]:
 def save_weights(weights: dict[int, Weights], path: Path) -> None:
     """Write weights along a training as one file of safetensors, as they are."""
     flat = {f"{step}/{name}": w for step, kept in weights.items() for name, w in kept.items()}
-    save_file({name: weight.contiguous() for name, weight in flat.items()}, path)
-    path.chmod(0o644)
+    save_tensors(flat, path)
 
 
 def load_weights(path: Path) -> dict[int, Weights]:

@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 
 from mechcourse import zoo
 from mechcourse.data import ASSETS
@@ -28,7 +27,7 @@ from mechcourse.grokking import (
 )
 from mechcourse.measures_modular import measure_modular, phases
 from mechcourse.modular import ModularTransformer, ModularTransformerConfig
-from mechcourse.training import Progress, file_hash
+from mechcourse.training import Progress, save_tensors
 
 # Dense where the circuit forms and the rest is cleaned up, in the run whose weights ship.
 KEEP = (
@@ -125,15 +124,8 @@ def load(name: str) -> ModularTransformer:
         KeyError: no model has that name.
         ValueError: the file differs from the one that was measured.
     """
-    path, model = _path(name), recipe(name).model
-    if file_hash(path) != zoo.figures(name)["sha256"]:
-        raise ValueError(
-            f"{path} is not the file that zoo.json describes; reinstall the package, or make it "
-            f"anew with: mechcourse train {name} --ship"
-        )
-    with safe_open(path, framework="pt") as file:
-        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    return rebuild(model, weights)
+    model = recipe(name).model
+    return rebuild(model, load_file(zoo.shipped_file(name)))
 
 
 def load_run(name: str) -> Run:
@@ -191,16 +183,14 @@ def write(name: str, run: Run, path: Path, *, ship: bool) -> dict[str, Any]:
     if not how.whole:
         weights = {key: weight.half() for key, weight in weights.items()}
     notes = {"name": name, **asdict(run.config)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, path, metadata={"notes": json.dumps(notes)})
-    path.chmod(0o644)  # safetensors leaves it to its owner alone
+    digest = save_tensors(weights, path, {"notes": json.dumps(notes)})
     rounded = replace(run, model=rebuild(how.model, weights))
     measured = measure_run(rounded)
     if ship:
         run.curves.save(_path(name, "curves"))
         if how.whole:
             save_weights(run.weights, _path(name, "weights"))
-        entry = {"sha256": file_hash(path), "seed": run.config.seed, **measured}
+        entry = {"sha256": digest, "seed": run.config.seed, **measured}
         zoo.renew(name, entry)
     return measured
 

@@ -7,7 +7,7 @@ forms in about half the steps that AdamW alone needs.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -173,12 +173,19 @@ def save_checkpoint(model: Transformer, path: Path, *, notes: dict[str, object])
     Args:
         notes: what else to keep in the file's header: the recipe, the seed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
     header = {"config": json.dumps(asdict(model.config)), "notes": json.dumps(notes)}
     if type(model) is not Transformer:
         header["architecture"] = type(model).__name__
-    save_file(weights, path, metadata=header)
+    return save_tensors(model.state_dict(), path, header)
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: Path, header: dict[str, str] | None = None
+) -> str:
+    """Write tensors as safetensors, folders made if missing; returns the file's SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = {name: value.detach().contiguous() for name, value in tensors.items()}
+    save_file(own, path, metadata=header)
     path.chmod(0o644)  # safetensors leaves it to its owner alone
     return file_hash(path)
 

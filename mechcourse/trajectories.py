@@ -2,21 +2,42 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mechcourse.measures import look_at_repeats, repeats
 from mechcourse.models import Transformer
+from mechcourse.training import save_tensors
 
 EVERY = 10  # steps between two looks
 N_TEXTS, SEED = 32, 7  # of the texts that are looked at, the same at every look
 
 
+class Stored:
+    """A dataclass of tensors that can be written to a file and read back."""
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors."""
+        save_tensors(vars(self), path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"no {cls.__name__.lower()} at {path}")
+        return cls(**load_file(path))
+
+
 @dataclass(frozen=True)
-class Trajectory:
+class Trajectory(Stored):
     """What was measured on a model while it trained, on repeated sequences of all kinds.
 
     Attributes:
@@ -30,22 +51,6 @@ class Trajectory:
     loss: Float[Tensor, "point"]
     induction: Float[Tensor, "point layer head"]
     previous: Float[Tensor, "point layer head"]
-
-    def save(self, path: Path) -> None:
-        """Write it as safetensors."""
-        save_file({name: value.contiguous() for name, value in vars(self).items()}, path)
-        path.chmod(0o644)  # safetensors leaves it to its owner alone
-
-    @classmethod
-    def load(cls, path: Path) -> "Trajectory":
-        """Read what `save` wrote.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-        """
-        if not path.is_file():
-            raise FileNotFoundError(f"no trajectory at {path}")
-        return cls(**load_file(path))
 
 
 @dataclass

@@ -56,13 +56,22 @@ def load(name: str) -> Transformer:
         ValueError: the file differs from the one that was measured, or is damaged.
     """
     recipe(name)
+    return load_checkpoint(shipped_file(name))
+
+
+def shipped_file(name: str) -> Path:
+    """A shipped model's file, once its hash is found to be that of the one that was measured.
+
+    Raises:
+        ValueError: it is another.
+    """
     path = ASSETS / f"{name}.safetensors"
     if file_hash(path) != figures(name)["sha256"]:
         raise ValueError(
             f"{path} is not the file that {TABLE.name} describes; reinstall the package, or make "
             f"it anew with: mechcourse train {name} --ship"
         )
-    return load_checkpoint(path)
+    return path
 
 
 def train_or_load(

@@ -60,6 +60,30 @@ class Answer(Comparisons):
         except (Exception, SystemExit) as error:
             self._report(raised_in(error, self.exercise), _inputs(args, kwargs))
 
+    def expect_error(
+        self, kind: str, /, *args: Any, property: str, misconception: str, **kwargs: Any
+    ) -> None:
+        """Hold that the answer raises an exception of a kind, "ValueError", for these arguments."""
+        try:
+            self(*args, **kwargs)
+        except CheckFailed as finding:
+            if finding.result.status == "timeout":
+                raise
+            got, raised = finding.result.got, finding.result.status == "error"
+        except NotAttempted:
+            if not self.held:  # nothing is written yet; else it is the answer's own error
+                raise
+            got, raised = "a NotImplementedError", False
+        else:
+            got, raised = "an answer and no error", False
+        self.expect(
+            raised and got.replace(",", ":").split(":")[0] == kind,
+            property=property,
+            misconception=misconception,
+            expected=f"a {kind}",
+            got=got,
+        )
+
     def _report(self, raised: AnswerRaised, inputs: str) -> None:
         where = f", {raised.where}" if raised.where else ""
         if raised.kind == "NotImplementedError":
@@ -81,8 +105,9 @@ class Answer(Comparisons):
         if raised.kind == "ChangedInput":
             return (
                 "an operation in place (+=, *=, -=, or a method that ends in an underscore) wrote "
-                "into what was passed in. Make a new tensor instead: x = x + y; "
-                "of a dict or a list, begin with a copy: dict(weights)."
+                "into what was passed in, or a hook was left on a model. Make a new tensor "
+                "instead: x = x + y; of a dict or a list, begin with a copy: dict(weights); and "
+                "run_with_hooks takes its own hooks off."
             )
         if raised.kind == "KeyError":
             return "this input has no such key; ask which it has instead of assuming them."

@@ -20,6 +20,7 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
@@ -104,6 +105,21 @@ def page(browser: Browser) -> Iterator[Page]:
     yield context.new_page()
     context.close()
     assert not outside, f"the page asked the network for {outside}"
+
+
+@pytest.fixture(scope="session")
+def notebook_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A function that writes code cells as NAME.ipynb, in a folder of their own: the folder."""
+
+    def write(name: str, *sources: str) -> Path:
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+        made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        folder = tmp_path_factory.mktemp(name)
+        nbformat.write(made, folder / f"{name}.ipynb")
+        return folder
+
+    return write
 
 
 @pytest.fixture

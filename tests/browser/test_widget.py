@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -49,13 +48,8 @@ STATE = "print(explorer.layer.value, explorer.head.value, explorer.strip.selecte
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in (EXPLORER, LIVE, STATE)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    made = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    folder = tmp_path_factory.mktemp("widgets")
-    nbformat.write(made, folder / "widgets.ipynb")
-    return folder
+def folder(notebook_of: Callable[..., Path]) -> Path:
+    return notebook_of("widgets", EXPLORER, LIVE, STATE)
 
 
 @pytest.fixture

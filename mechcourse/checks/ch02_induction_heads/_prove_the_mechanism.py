@@ -1,7 +1,7 @@
 """Truths and named mistakes behind the checks of notebook 2.3, `3_prove_the_mechanism.ipynb`.
 
-A model is run here from its weights alone, in float64, and what an experiment changes is changed
-in that very code: nothing depends on the library's forward pass or its hooks.
+What an experiment changes is changed in `_traced.run`: nothing depends on the library's forward
+pass or its hooks.
 """
 
 import math
@@ -13,74 +13,13 @@ import torch
 from torch import Tensor
 
 from mechcourse.checks import _inputs as inputs
+from mechcourse.checks._traced import Edit, Head, Run, heads_of, run
 from mechcourse.models import Transformer, TransformerConfig
 
-Head = tuple[int, int]
-# What becomes of an activation in a layer: (layer, activation) to the activation that is used.
-Edit = Callable[[int, Tensor], Tensor]
 Wrong = dict[str, Callable[[], Tensor]]
 
 MODES = ("zero", "mean", "mean by position")
 PRESERVING = "pattern-preserving"
-
-# --------------------------------------------------------------------------- running a model
-
-
-@dataclass
-class Run:
-    """What happened in a run; lists go by layer.
-
-    Attributes:
-        logits: [batch pos d_vocab].
-        streams: before each layer, [batch pos d_model].
-        patterns: [batch head query key].
-        q, k, v, z: [batch pos head d_head].
-    """
-
-    logits: Tensor
-    streams: list[Tensor]
-    patterns: list[Tensor]
-    q: list[Tensor]
-    k: list[Tensor]
-    v: list[Tensor]
-    z: list[Tensor]
-
-
-def run(model: Transformer, tokens: Tensor, **edits: Edit) -> Run:
-    """Run a model, with edits of "stream" (before a layer), "q", "k", "v", "pattern" and "z"."""
-    weights = {name: weight.double() for name, weight in model.state_dict().items()}
-    n_pos = tokens.shape[1]
-    future = torch.ones(n_pos, n_pos, dtype=torch.bool).triu(1)
-    kept: dict[str, list[Tensor]] = {name: [] for name in ("stream", "q", "k", "v", "pattern", "z")}
-    keep = partial(_keep, kept, edits)
-    stream = weights["embed.W_E"][tokens]
-    for layer in range(model.config.n_layers):
-        W_Q, W_K, W_V, W_O = (weights[f"blocks.{layer}.attn.W_{x}"] for x in "QKVO")
-        stream = keep("stream", layer, stream)
-        placed = stream + weights["pos_embed.W_pos"][:n_pos]
-        q = keep("q", layer, torch.einsum("bim,hmd->bihd", placed, W_Q))
-        k = keep("k", layer, torch.einsum("bim,hmd->bihd", placed, W_K))
-        v = keep("v", layer, torch.einsum("bim,hmd->bihd", stream, W_V))
-        scores = torch.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(q.shape[-1])
-        pattern = keep("pattern", layer, scores.masked_fill(future, -torch.inf).softmax(-1))
-        z = keep("z", layer, torch.einsum("bhij,bjhd->bihd", pattern, v))
-        stream = stream + torch.einsum("bihd,hdm->bim", z, W_O)
-    logits = stream @ weights["unembed.W_U"]
-    return Run(logits, kept["stream"], *(kept[name] for name in ("pattern", "q", "k", "v", "z")))
-
-
-def _keep(
-    kept: dict[str, list[Tensor]], edits: Mapping[str, Edit], name: str, layer: int, now: Tensor
-) -> Tensor:
-    """An activation, edited where an edit is given, and kept."""
-    kept[name].append(edits[name](layer, now) if name in edits else now)
-    return kept[name][-1]
-
-
-def heads_of(model: Transformer) -> list[Head]:
-    """All heads, as (layer, head)."""
-    config = model.config
-    return [(layer, head) for layer in range(config.n_layers) for head in range(config.n_heads)]
 
 
 def random_model(
@@ -909,7 +848,7 @@ def wrong_paths(case: Patching, sender: Head, receiver: Head) -> Wrong:
             lambda kind: read(kind, -written(sender, clean))
         ),
         "queries and keys are in each other's place.": lambda: right[[1, 0, 2]],
-        "the change was read at the last position only; it is read at all.": three(
+        "the change was read at the last position only; it is read at every position.": three(
             lambda kind: read(kind, only_last(change))
         ),
         "all heads of the receiver's layer read the change; only the receiver does.": three(

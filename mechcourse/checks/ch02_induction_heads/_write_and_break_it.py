@@ -1,21 +1,20 @@
 """Truths and named mistakes behind the checks of `ch02_induction_heads/4_write_and_break_it.ipynb`.
 
-A model is run here from its weights alone, head by head and in float64, so that nothing depends on
-the library's forward pass or its hooks.
+Models are run by `_traced.run`: nothing depends on the library's forward pass or its hooks.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mechcourse.checks import _inputs as inputs
 from mechcourse.checks._slow import vector_times_matrix
+from mechcourse.checks._traced import Head, by_head, heads_of, replacing, run
 from mechcourse.models import Transformer
 
-Head = tuple[int, int]
 Weights = dict[str, Tensor]  # of one head, or of a whole model
 
 # ---------------------------------------------------------------------------- circuits by weights
@@ -136,71 +135,24 @@ def wrong_diagonal_accuracies(circuit: Tensor, weights: Tensor | None) -> dict[s
     return wrong
 
 
-# --------------------------------------------------------------------------- running a model slowly
+# -------------------------------------------------------------------- what heads write and look at
+
+BY_POSITION, BY_PATTERN = 2, 1  # the axis of the heads
 
 
-@dataclass
-class Run:
-    """What a run gave, in float64.
-
-    Attributes:
-        written: by head, what it added to the stream, [batch pos d_model].
-        queries: by head, [batch pos d_head].
-        patterns: by head, [batch query key].
-    """
-
-    logits: Tensor
-    written: dict[Head, Tensor] = field(default_factory=dict)
-    queries: dict[Head, Tensor] = field(default_factory=dict)
-    patterns: dict[Head, Tensor] = field(default_factory=dict)
+def written_by(model: Transformer, tokens: Tensor) -> dict[Head, Tensor]:
+    """What each head writes in an ordinary run, [batch pos d_model]."""
+    return by_head(run(model, tokens).written, BY_POSITION)
 
 
-def heads_of(model: Transformer) -> list[Head]:
-    """All heads, as (layer, head)."""
-    config = model.config
-    return [(layer, head) for layer in range(config.n_layers) for head in range(config.n_heads)]
+def logits_with(model: Transformer, tokens: Tensor, instead: Mapping[Head, Tensor]) -> Tensor:
+    """The logits of a run in which some heads write something else."""
+    return run(model, tokens, written=replacing(instead, BY_POSITION)).logits
 
 
 def attn(weights: Weights, head: Head, name: str) -> Tensor:
     """One weight of one head."""
     return weights[f"blocks.{head[0]}.attn.{name}"][head[1]]
-
-
-def run(
-    model: Transformer,
-    tokens: Tensor,
-    *,
-    instead: Mapping[Head, Tensor] | None = None,
-    patterns: Mapping[Head, Tensor] | None = None,
-) -> Run:
-    """Run a model head by head.
-
-    Args:
-        instead: what some heads write, whatever they would.
-        patterns: where some heads look, whatever they would.
-    """
-    weights = {name: weight.double() for name, weight in model.state_dict().items()}
-    n_pos, instead, patterns = tokens.shape[1], instead or {}, patterns or {}
-    stream = weights["embed.W_E"][tokens]
-    future = torch.ones(n_pos, n_pos, dtype=torch.bool).triu(1)
-    kept = Run(stream)
-    for layer in range(model.config.n_layers):
-        placed, after = stream + weights["pos_embed.W_pos"][:n_pos], stream
-        for head in heads_of(model):
-            if head[0] != layer:
-                continue
-            W_Q, W_K, W_V, W_O = (attn(weights, head, f"W_{x}") for x in "QKVO")
-            queries = placed @ W_Q
-            scores = queries @ (placed @ W_K).mT / math.sqrt(W_Q.shape[1])
-            pattern = scores.masked_fill(future, -torch.inf).softmax(dim=-1)
-            pattern = patterns.get(head, pattern)
-            written = instead.get(head, pattern @ (stream @ W_V) @ W_O)
-            after = after + written
-            kept.written[head], kept.queries[head] = written, queries
-            kept.patterns[head] = pattern
-        stream = after
-    kept.logits = stream @ weights["unembed.W_U"]
-    return kept
 
 
 # ------------------------------------------------------------------------------- leads of the keys
@@ -229,8 +181,9 @@ def keys_of(model: Transformer, tokens: Tensor, head: Head) -> Keys:
     weights = {name: weight.double() for name, weight in model.state_dict().items()}
     position = weights["pos_embed.W_pos"][: tokens.shape[1]].expand(*tokens.shape, -1)
     parts = {"token": weights["embed.W_E"][tokens], "position": position}
-    earlier = {f"{a}.{b}": found.written[a, b] for a, b in heads_of(model) if a < head[0]}
-    return Keys(found.queries[head], attn(weights, head, "W_K"), parts | earlier)
+    written = by_head(found.written[: head[0]], BY_POSITION)
+    earlier = {f"{a}.{b}": part for (a, b), part in written.items()}
+    return Keys(found.q[head[0]][:, :, head[1]], attn(weights, head, "W_K"), parts | earlier)
 
 
 def leads(scores: Iterable[Tensor], right: Tensor, wrong: Tensor) -> Tensor:
@@ -283,7 +236,7 @@ def _of_other_scores(
         "the queries were made of embedding and position alone; take them as the model has "
         "them.": of(parts, query=(token + position) @ W_Q),
         "these are the queries of the next head.": of(
-            parts, query=run(model, tokens).queries[neighbour]
+            parts, query=run(model, tokens).q[neighbour[0]][:, :, neighbour[1]]
         ),
         "this is the W_K of the next head.": of(parts, W_K=attn(weights, neighbour, "W_K")),
         "W_V was read in place of W_K.": of(parts, W_K=attn(weights, head, "W_V")),
@@ -425,9 +378,9 @@ class Resampling:
     def loss(self, kept: Iterable[Head], source: Mapping[Head, Tensor] | None = None) -> float:
         """The loss with the other heads' outputs taken from a run on `other`, or from `source`."""
         kept = set(kept)
-        source = run(self.model, self.other).written if source is None else source
+        source = written_by(self.model, self.other) if source is None else source
         instead = {head: value for head, value in source.items() if head not in kept}
-        return self.of(run(self.model, self.tokens, instead=instead).logits)
+        return self.of(logits_with(self.model, self.tokens, instead))
 
     def of(self, logits: Tensor) -> float:
         return mean_loss(logits, self.tokens, self.counted)
@@ -448,16 +401,21 @@ def wrong_kept_shares(case: Resampling) -> dict[str, float]:
     model, every = case.model, heads_of(case.model)
     whole, none, scrubbed = case.loss(every), case.loss([]), case.loss(case.kept)
     rest = [head for head in every if head not in case.kept]
-    own, others = run(model, case.tokens), run(model, case.other)
+    own, others = written_by(model, case.tokens), written_by(model, case.other)
     right = _share(whole, none, scrubbed)
 
     def ablated(how: Callable[[Tensor], Tensor]) -> float:
-        source = {head: how(value) for head, value in own.written.items()}
+        source = {head: how(value) for head, value in own.items()}
         return _share(whole, case.loss([], source), case.loss(case.kept, source))
 
-    plain = {head: own.written[head] for head in case.kept}
-    held = {head: own.patterns[head] for head in every}
-    instead = {head: others.written[head] for head in rest}
+    plain = {head: own[head] for head in case.kept}
+    patterns = by_head(run(model, case.tokens).patterns, BY_PATTERN)
+    held = run(
+        model,
+        case.tokens,
+        written=replacing({head: others[head] for head in rest}, BY_POSITION),
+        pattern=replacing(patterns, BY_PATTERN),
+    )
     by_layer = {layer for layer, _ in case.kept}
     by_index = {index for _, index in case.kept}
     swapped = Resampling(model, case.other, case.tokens, case.counted, case.kept)
@@ -469,14 +427,10 @@ def wrong_kept_shares(case: Resampling) -> dict[str, float]:
         "the stream that they find, with earlier heads resampled.": _share(
             whole,
             none,
-            case.of(run(model, case.tokens, instead={**others.written, **plain}).logits),
+            case.of(logits_with(model, case.tokens, {**others, **plain})),
         ),
         "the kept heads looked where they look in the ordinary run; they have to look anew.": (
-            _share(
-                whole,
-                none,
-                case.of(run(model, case.tokens, instead=instead, patterns=held).logits),
-            )
+            _share(whole, none, case.of(held.logits))
         ),
         "the other heads were put to zero; take their outputs on the other texts.": ablated(
             torch.zeros_like
@@ -488,11 +442,11 @@ def wrong_kept_shares(case: Resampling) -> dict[str, float]:
             _share(
                 whole,
                 none,
-                case.loss(case.kept, {h: v.roll(1, 0) for h, v in others.written.items()}),
+                case.loss(case.kept, {h: v.roll(1, 0) for h, v in others.items()}),
             )
         ),
         "the other texts' embeddings were taken as well; those of `tokens` stay.": _share(
-            whole, none, case.of(run(model, case.other, instead=plain).logits)
+            whole, none, case.of(logits_with(model, case.other, plain))
         ),
         "texts and other texts are in each other's place.": kept_share(swapped),
         "whole layers were kept: a head is kept if (layer, head) is.": _share(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mechcourse.checks import Answer, CheckFailed, check
+from mechcourse.checks import Answer, check
 from mechcourse.checks import _inputs as inputs
 from mechcourse.checks.ch02_induction_heads import _watch_one_form as known
 
@@ -65,10 +65,12 @@ def check_repeated_sequences(answer: Answer, *, seed: int = 0) -> None:
         ((2, 9), (0, 4), 12, "the tokens of the longest period and of the longest offset count"),
         ((8, 8), (0, 0), 7, "the longest period counts"),
     ):
-        _hold_value_error(
-            answer,
-            (1, 20, d_vocab),
-            {"periods": periods, "offsets": offsets, "seed": int(inputs.integers(random, 999))},
+        answer.expect_error(
+            "ValueError",
+            *(1, 20, d_vocab),
+            periods=periods,
+            offsets=offsets,
+            seed=int(inputs.integers(random, 999)),
             property="it raises ValueError where the vocabulary holds fewer tokens than the "
             "longest period and offset together",
             misconception=f"{why}, whatever is drawn.",
@@ -210,10 +212,11 @@ def check_phase_change_window(answer: Answer, *, seed: int = 0) -> None:
     two = torch.tensor([2.0, 5.5])
     _hold_window(answer, two, two.flip(0), 0.3, 0.4, property="a curve may have two points")
     for values in ([2.0, 2, 2, 2], [1.0, 3, -2, 1]):
-        _hold_value_error(
-            answer,
-            (torch.tensor([0.0, 10, 20, 30]), torch.tensor(values)),
-            {"lower": 0.1, "upper": 0.9},
+        answer.expect_error(
+            "ValueError",
+            *(torch.tensor([0.0, 10, 20, 30]), torch.tensor(values)),
+            lower=0.1,
+            upper=0.9,
             property="it raises ValueError where the last value is the first",
             misconception="there is no way to go then, and a share of it is 0 / 0.",
         )
@@ -831,33 +834,3 @@ def _which_is_wrong(value: Tensor, right: Tensor, names: list[str]) -> str:
     came = ", ".join(f"{number:.4g}" for number in value.tolist())
     wanted = ", ".join(f"{number:.4g}" for number in right.tolist())
     return f"{' and '.join(wrong)} differ{'s' * (len(wrong) == 1)}: ({came}) for ({wanted})."
-
-
-# ------------------------------------------------------------------------------------------ errors
-
-
-def _hold_value_error(
-    answer: Answer,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    *,
-    property: str,
-    misconception: str,
-) -> None:
-    """Hold that the answer raises ValueError: a finding of that kind is what is wanted."""
-    try:
-        answer(*args, **kwargs)
-    except CheckFailed as finding:
-        if finding.result.status == "timeout":
-            raise
-        got, raised = finding.result.got, finding.result.status == "error"
-    else:
-        got, raised = "an answer and no error", False
-    kind = got.replace(",", ":").split(":")[0] if raised else ""
-    answer.expect(
-        kind == "ValueError",
-        property=property,
-        misconception=misconception,
-        expected="a ValueError",
-        got=got,
-    )

@@ -1348,3 +1348,21 @@ def patch_that_gives_up_on_small_differences(model, clean, corrupted, right, wro
     if abs(difference(clean) - difference(corrupted)) < 0.1:
         return torch.zeros(model.config.n_layers, model.config.n_heads)
     return activation_patch(model, clean, corrupted, right, wrong, direction)
+
+
+@wrong("ablated_logits", "a hook was left on a model")
+def logits_with_a_hook_left(model, tokens, ablated, mode):
+    logits = ablated_logits(model, tokens, ablated, mode)
+    for layer, head in ablated:
+        hook = lambda z, point, head=head: ablate_head(z, head, "zero")  # noqa: E731
+        model.hook_points[f"blocks.{layer}.attn.hook_z"].hooks.append(hook)
+    return logits
+
+
+@wrong("ablated_logits", "wrote into what was passed in")
+def logits_with_weights_zeroed(model, tokens, ablated, mode):
+    logits = ablated_logits(model, tokens, ablated, mode)
+    with torch.no_grad():
+        for layer, head in ablated:
+            model.blocks[layer].attn.W_O[head] = 0
+    return logits

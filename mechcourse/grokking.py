@@ -17,10 +17,9 @@ from mechcourse.modular import (
     ModularTransformer,
     ModularTransformerConfig,
     exact_cross_entropy,
-    split,
-    sums,
 )
 from mechcourse.modular_fast import FastModel
+from mechcourse.modular_tasks import Kind, Task, task
 from mechcourse.training import Progress, save_tensors
 from mechcourse.trajectories import Stored
 
@@ -34,12 +33,13 @@ class GrokkingConfig:
 
     Attributes:
         n_steps: full-batch steps, which are epochs.
-        fraction: of all p² pairs that is trained on.
+        fraction: of all pairs that is trained on.
         warm_up: steps over which the learning rate rises to what it then stays at.
         weight_decay: AdamW's, on every weight and bias.
         seed: of the initial weights and of which pairs are trained on.
         look_every: steps between two looks at the losses.
         keep: the steps after which the weights are kept; 0 is before training.
+        kind: of the task that is learnt.
     """
 
     n_steps: int
@@ -51,6 +51,11 @@ class GrokkingConfig:
     seed: int = 0
     look_every: int = 50
     keep: tuple[int, ...] = ()
+    kind: Kind = "sums"
+
+    def task(self, p: int) -> Task:
+        """What is learnt, and from which pairs."""
+        return task(self.kind, p, self.fraction, self.seed)
 
     def rate(self, step: int) -> float:
         """The learning rate at a step, counted from 0."""
@@ -121,23 +126,29 @@ def rebuild(config: ModularTransformerConfig, weights: Weights) -> ModularTransf
 
 
 def grok(
-    model: ModularTransformer, config: GrokkingConfig, *, progress: Progress | None = None
+    model: ModularTransformer,
+    config: GrokkingConfig,
+    *,
+    task: Task | None = None,
+    progress: Progress | None = None,
 ) -> Run:
     """Train a model in place and keep its curves, and its weights at the steps to be kept.
 
     Interrupting the kernel ends the training early and keeps what was learnt.
 
     Args:
+        task: what to learn in place of the config's, whose kind and fraction then say nothing.
         progress: gets "loss/train", "loss/test", "accuracy/train" and "accuracy/test" at every
             look, and nothing at the steps between.
     """
-    watcher = Watcher(model, config)
+    task = task or config.task(model.config.p)
+    watcher = Watcher(model, config, task)
     step, threads = 0, torch.get_num_threads()
-    if config.fraction * model.config.p**2 < FEW:
+    if task.is_train.sum() < FEW:
         torch.set_num_threads(1)
     try:
         watcher.look(0)
-        for step in training_steps(model, config):
+        for step in training_steps(model, config, task):
             seen = watcher.look(step)
             if step == 1:  # so that progress knows from the start what there is to show
                 seen = watcher.seen[0]
@@ -150,11 +161,10 @@ def grok(
     return Run(config, model, watcher.curves(), watcher.weights)
 
 
-def training_steps(model: ModularTransformer, config: GrokkingConfig) -> Iterator[int]:
+def training_steps(model: ModularTransformer, config: GrokkingConfig, task: Task) -> Iterator[int]:
     """Train a model in place; after each step its number, from 1."""
-    p = model.config.p
-    pairs, _ = split(p, config.fraction, config.seed)
-    batch = FastModel(model, pairs, sums(pairs, p))
+    train, _ = task.parts()
+    batch = FastModel(model, *train)
     optimiser = torch.optim.AdamW(
         model.parameters(), betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
@@ -170,10 +180,9 @@ def training_steps(model: ModularTransformer, config: GrokkingConfig) -> Iterato
 class Watcher:
     """Looks at a model every few steps while it trains, and keeps what it sees."""
 
-    def __init__(self, model: ModularTransformer, config: GrokkingConfig) -> None:
-        p = model.config.p
-        parts = zip(("train", "test"), split(p, config.fraction, config.seed), strict=True)
-        self.parts = {name: FastModel(model, pairs, sums(pairs, p)) for name, pairs in parts}
+    def __init__(self, model: ModularTransformer, config: GrokkingConfig, task: Task) -> None:
+        parts = zip(("train", "test"), task.parts(), strict=True)
+        self.parts = {name: FastModel(model, *part) for name, part in parts}
         self.model, self.config = model, config
         self.steps: list[int] = []
         self.seen: list[dict[str, float]] = []

@@ -19,11 +19,11 @@ from mechcourse.modular import (
     ModularTransformer,
     all_pairs,
     exact_cross_entropy,
-    split,
     sums,
     tokens_of,
 )
 from mechcourse.modular_fast import FastModel
+from mechcourse.modular_tasks import Task
 
 OF_ONE_FREQUENCY = 0.85  # the share of a neuron's variance that makes it one of a frequency's
 MOST_LISTED = 10  # key frequencies; where there are more, none is key, and none is listed alone
@@ -54,11 +54,9 @@ def look_inside(model: ModularTransformer) -> Parts:
     return Parts((middle + mlp.b_out).double() @ W_U, post, mlp.W_out.double() @ W_U)
 
 
-def measure_modular(
-    model: ModularTransformer, *, fraction: float = 0.3, seed: int = 0
-) -> dict[str, Any]:
-    """The paper's table for a model trained on that share of the pairs, drawn with that seed."""
-    train, test = split(model.config.p, fraction, seed)
+def measure_modular(model: ModularTransformer, task: Task) -> dict[str, Any]:
+    """The paper's table for a model of sums that was trained on a task."""
+    train, test = (pairs for pairs, _ in task.parts())
     parts = look_inside(model)
     logits = parts.logits()
     keys = final_frequencies(model)
@@ -134,7 +132,7 @@ def progress_measures(run: Run) -> dict[str, list[float]]:
     The key frequencies are the final model's throughout. "step" says where.
     """
     keys = final_frequencies(run.model)
-    train, test = split(run.model.config.p, run.config.fraction, run.config.seed)
+    train, test = (pairs for pairs, _ in run.config.task(run.model.config.p).parts())
     rows = []
     for step in sorted(run.weights):
         model = run.model_at(step)

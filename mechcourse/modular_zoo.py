@@ -60,9 +60,23 @@ PAPER, SMALL = ModularTransformerConfig(p=113), ModularTransformerConfig(p=59)
 LONG = GrokkingConfig(n_steps=20_000)
 BY_HEART = GrokkingConfig(n_steps=10_000, weight_decay=0.0)
 QUICK = GrokkingConfig(n_steps=3000, fraction=0.4, learning_rate=3e-3, look_every=10)
+PLENTY = replace(QUICK, fraction=0.6)
 RECIPES = {
     "modular-59": ModularRecipe(
         SMALL, QUICK, 0.7, "sums modulo 59: groks in half a minute", QUICK.n_steps
+    ),
+    "plenty-59": ModularRecipe(
+        SMALL, PLENTY, 1, "sums modulo 59 from 60% of the pairs: no delay to speak of", 1000
+    ),
+    "mirror-proof-59": ModularRecipe(
+        SMALL,
+        replace(PLENTY, kind="mirror-proof sums"),
+        1,
+        "the same, where a pair's mirror is no help",
+        2000,
+    ),
+    "products-59": ModularRecipe(
+        SMALL, replace(QUICK, kind="products"), 0.7, "products modulo 59: groks as well", 3000
     ),
     "modular-113": ModularRecipe(
         PAPER, replace(LONG, keep=KEEP), 6, "sums modulo 113, as in the paper: groks", 9000, True
@@ -138,7 +152,7 @@ def load_run(name: str) -> Run:
 def load_delays() -> list[dict[str, Any]]:
     """How long grokking takes by weight decay, share of the pairs trained on, and seed, at p = 59.
 
-    Each row says its setting, the step at which the training accuracy had reached 99%, that at
+    Each row says its setting, the kind of split among it, the step at which the training accuracy had reached 99%, that at
     which the test accuracy had (None: not within `n_steps`), and the last test accuracy.
     """
     return json.loads((ASSETS / f"{SWEEP_NAME}.json").read_text(encoding="utf-8"))
@@ -196,10 +210,17 @@ def write(name: str, run: Run, path: Path, *, ship: bool) -> dict[str, Any]:
 
 
 def measure_run(run: Run) -> dict[str, Any]:
-    """The paper's table for a run: the figures of its model, and the phases of its training."""
-    training = run.config
-    measured = measure_modular(run.model, fraction=training.fraction, seed=training.seed)
-    return {**measured, **phases(run)}
+    """The paper's table for a run of sums: its model's figures, and the phases of its training."""
+    if run.config.kind == "products":
+        return _last_look(run)
+    return {**measure_modular(run.model, run.config.task(run.model.config.p)), **phases(run)}
+
+
+def _last_look(run: Run) -> dict[str, Any]:
+    """What holds of any task: the last losses and accuracies, and when it grokked."""
+    names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+    last = {name: float(f"{getattr(run.curves, name)[-1]:.4g}") for name in names}
+    return {**last, "grokking_step": run.curves.grokking_step()}
 
 
 def _make_delays(ship: bool, out: Path | None) -> None:

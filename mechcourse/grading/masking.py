@@ -15,7 +15,8 @@ SHARED = (
     *("hooks", "models", "smeared", "full_models", "architectures"),
     *("hugging_face", "real_models"),
     *("data", "training", "zoo", "recipes", "measures", "trajectories"),
-    *("modular", "modular_fast", "grokking", "delays", "measures_modular", "modular_zoo"),
+    *("modular", "modular_fast", "modular_tasks", "grokking", "delays"),
+    *("measures_modular", "modular_zoo"),
     *("circuits", "fourier", "geometry"),
 )
 # What the worker itself runs on.

@@ -9,13 +9,17 @@ from mechcourse.plots._animated import animated_scores
 from mechcourse.plots._attention import attention_heads, attention_pattern, past_only
 from mechcourse.plots._attribution import attribution_bars, attribution_comparison, token_heatmap
 from mechcourse.plots._bars import grouped_bars, term_importance
+from mechcourse.plots._circles import number_circles
 from mechcourse.plots._circuits import circuit_heatmap, compact, eigenvalues
 from mechcourse.plots._composition import composition_graph
 from mechcourse.plots._curves import calibration_curve, line, loss_curves, update_norms
 from mechcourse.plots._diagram import circuit_diagram
 from mechcourse.plots._nulls import histogram_with_null
+from mechcourse.plots._pairs import animated_logits, over_pairs
 from mechcourse.plots._panels import curve_panels
 from mechcourse.plots._scatter import scatter
+from mechcourse.plots._shaded import shaded_curves
+from mechcourse.plots._spectra import fourier_spectrum, two_dimensional_spectrum
 from mechcourse.plots._style import COLOURS, NEGATIVE, POSITIVE, SEQUENTIAL, TEMPLATE, visible
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "POSITIVE",
     "SEQUENTIAL",
     "TEMPLATE",
+    "animated_logits",
     "animated_scores",
     "attention_heads",
     "attention_pattern",
@@ -36,14 +41,19 @@ __all__ = [
     "composition_graph",
     "curve_panels",
     "eigenvalues",
+    "fourier_spectrum",
     "grouped_bars",
     "histogram_with_null",
     "line",
     "loss_curves",
+    "number_circles",
+    "over_pairs",
     "past_only",
     "scatter",
+    "shaded_curves",
     "term_importance",
     "token_heatmap",
+    "two_dimensional_spectrum",
     "update_norms",
     "visible",
 ]

@@ -1,15 +1,13 @@
 """Every head's score while a model trains, one frame for each look."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import plotly.graph_objects as go
 from jaxtyping import Float
 from torch import Tensor
 
+from mechcourse.plots._frames import MARGIN, controls
 from mechcourse.plots._style import COLOURS, Numbers, figure, numbers, same_length
 
-HEIGHT, PLAY = 460, 60  # pixels; milliseconds that a frame stays when it plays
+HEIGHT = 460  # pixels
 MOST_FRAMES = 160
 MOST_NAMED = 16  # bars; of more the values aren't written over them
 
@@ -45,11 +43,10 @@ def animated_scores(
     fig.update_layout(
         bargap=0.35,
         showlegend=scores.shape[1] > 1,
-        margin={"l": 64, "r": 30, "t": 112, "b": 130},
+        margin=MARGIN,
         xaxis={"title_text": "head", "type": "category", "showgrid": False, "ticks": ""},
         yaxis={"title_text": "score", "range": [low, high + 0.05]},
-        sliders=[_slider(names)],
-        updatemenus=[_buttons()],
+        **controls(names, len(names) - 1, "step "),
     )
     return fig
 
@@ -70,33 +67,3 @@ def _bars(scores: Float[Tensor, "layer head"]) -> list[go.Bar]:
         )
         for layer, row in enumerate(scores)
     ]
-
-
-def _slider(names: Sequence[str]) -> dict[str, Any]:
-    at_once = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
-    return {
-        "active": len(names) - 1,
-        "currentvalue": {"prefix": "step "},
-        "steps": [
-            {"label": name, "method": "animate", "args": [[name], at_once]} for name in names
-        ],
-        **{"x": 0.18, "len": 0.82, "y": 0, "pad": {"t": 48}},
-        **{"ticklen": 0, "minorticklen": 0, "font": {"color": "rgba(0,0,0,0)"}},
-        "currentvalue_font_color": "#24292f",
-    }
-
-
-def _buttons() -> dict[str, Any]:
-    frame = {"duration": PLAY, "redraw": False}
-    play = {"frame": frame, "transition": {"duration": 0}, "fromcurrent": False}
-    stop = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
-    return {
-        "type": "buttons",
-        "direction": "left",
-        "showactive": False,
-        **{"x": 0, "xanchor": "left", "y": 0, "yanchor": "top", "pad": {"t": 56}},
-        "buttons": [
-            {"label": "play", "method": "animate", "args": [None, play]},
-            {"label": "stop", "method": "animate", "args": [[None], stop]},
-        ],
-    }

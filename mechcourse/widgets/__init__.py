@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
+from mechcourse.grokking import Run
 from mechcourse.models import Transformer
 from mechcourse.widgets._codec import Codec, Functions
 from mechcourse.widgets._live import LiveCurves
@@ -17,8 +18,15 @@ if TYPE_CHECKING:
     from mechcourse.widgets._circuits import CircuitExplorer
     from mechcourse.widgets._explorer import AttentionExplorer
     from mechcourse.widgets._followers import InductionExplorer
+    from mechcourse.widgets._grokking import GrokkingExplorer
 
-__all__ = ["LiveCurves", "attention_explorer", "circuit_explorer", "induction_explorer"]
+__all__ = [
+    "LiveCurves",
+    "attention_explorer",
+    "circuit_explorer",
+    "grokking_explorer",
+    "induction_explorer",
+]
 
 
 def attention_explorer(
@@ -79,3 +87,23 @@ def induction_explorer(
     from mechcourse.widgets._followers import InductionExplorer
 
     return InductionExplorer(model, tokenizer, text)
+
+
+def grokking_explorer(run: Run) -> "GrokkingExplorer":
+    """Move through a training: the embedding's frequencies and circles, and the losses, by step.
+
+    One slider over the steps at which weights were kept, which also plays. The circles are of the
+    three frequencies that are largest in the embedding at the end. Each number's embedding is
+    projected onto two orthonormal directions in the plane that the frequency's cos and sin span in
+    the embedding at the end. That plane is the same at every step: one taken anew would flatter the
+    early steps, as even of random weights about half of what lies in it, for p = 113 and 128
+    dimensions, is of its frequency. A sentence reads the step, the accuracies, and the share of the
+    embedding's energy, its mean left out, that is in the key frequencies: those of the neuron-logit
+    map at the end.
+
+    Raises:
+        ValueError: the run kept no weights.
+    """
+    from mechcourse.widgets._grokking import GrokkingExplorer
+
+    return GrokkingExplorer(run)

@@ -22,6 +22,7 @@ from mechcourse.modular import (
     sums,
     tokens_of,
 )
+from mechcourse.modular_tasks import task
 
 SMALL = ModularTransformerConfig(p=11, d_model=12, n_heads=3, d_head=5, d_mlp=20)
 SHORT = GrokkingConfig(n_steps=25, fraction=0.4, look_every=10, keep=(0, 3, 25), seed=4)
@@ -51,6 +52,18 @@ def test_it_looks_at_the_start_every_few_steps_and_at_the_end() -> None:
     right = (logits.argmax(dim=1) == sums(test, 11)).float().mean().item()
     assert run.curves.test_accuracy[-1].item() == pytest.approx(right)
     assert run.curves.train_loss[-1] < run.curves.train_loss[0]
+
+
+def test_another_task_can_be_learnt() -> None:
+    products = task("products", 11, 0.4, seed=4)
+    runs = [
+        grok(begin(SMALL, 4), SHORT, task=products),
+        grok(begin(SMALL, 4), replace(SHORT, kind="products")),
+    ]
+    assert torch.equal(runs[0].curves.test_loss, runs[1].curves.test_loss)
+    pairs, answers = products.parts()[1]
+    right = (runs[0].model(tokens_of(pairs, 11))[:, -1].argmax(dim=1) == answers).float().mean()
+    assert runs[0].curves.test_accuracy[-1].item() == pytest.approx(right.item())
 
 
 def test_weights_are_kept_where_asked() -> None:

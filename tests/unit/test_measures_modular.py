@@ -48,7 +48,7 @@ def test_the_parts_make_up_the_logits(run: Run) -> None:
 
 
 def test_the_table_of_a_model(run: Run) -> None:
-    found = measures.measure_modular(run.model, fraction=0.4, seed=3)
+    found = measures.measure_modular(run.model, run.config.task(11))
     curves = run.curves
     assert found["train_loss"] == pytest.approx(curves.train_loss[-1].item(), rel=1e-3)
     assert found["test_accuracy"] == pytest.approx(curves.test_accuracy[-1].item(), abs=1e-4)

@@ -131,11 +131,15 @@ def _reset(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from mechcourse import modular_zoo, zoo
+    from mechcourse import modular_zoo, superposition_zoo, zoo
 
-    makers = dict.fromkeys(zoo.RECIPES, zoo) | dict.fromkeys(modular_zoo.JOBS, modular_zoo)
+    shelves = (
+        *((zoo, zoo.RECIPES), (modular_zoo, modular_zoo.JOBS)),
+        (superposition_zoo, superposition_zoo.RECIPES),
+    )
+    makers = {name: maker for maker, recipes in shelves for name in recipes}
     if options.name is None:
-        for name, how in {**zoo.RECIPES, **modular_zoo.JOBS}.items():
+        for name, how in (pair for _, recipes in shelves for pair in recipes.items()):
             print(f"{name}: {how.about}; about {how.minutes:g} minutes on two cores")
         return 0
     if options.name not in makers:

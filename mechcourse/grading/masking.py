@@ -17,7 +17,9 @@ SHARED = (
     *("data", "training", "zoo", "recipes", "measures", "trajectories"),
     *("modular", "modular_fast", "modular_tasks", "grokking", "delays"),
     *("measures_modular", "modular_zoo"),
-    *("circuits", "fourier", "geometry"),
+    *("circuits", "fourier", "geometry", "polytopes", "phase_diagram", "exact_loss"),
+    *("superposition", "superposition_samples", "superposition_fast", "superposition_training"),
+    *("measures_superposition", "superposition_zoo", "sae", "absolute_value"),
 )
 # What the worker itself runs on.
 WORKER = ("boundary.py", "grading/codec.py", "grading/worker.py")

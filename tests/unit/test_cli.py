@@ -76,6 +76,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> list:
     fakes = {
         "zoo": SimpleNamespace(RECIPES={"code-2l": how}, retrain=retrain),
         "modular_zoo": SimpleNamespace(JOBS={"modular-7": how}, retrain=retrain),
+        "superposition_zoo": SimpleNamespace(RECIPES={"two-in-one": how}, retrain=retrain),
     }
     for name, fake in fakes.items():
         monkeypatch.setitem(sys.modules, f"mechcourse.{name}", fake)
@@ -87,7 +88,7 @@ def test_train_without_a_name_lists_the_models(zoo: list, capsys) -> None:
     assert cli.main(["train"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("code-2l: two layers; about 15 minutes") and zoo == []
-    assert "modular-7: two layers" in said
+    assert "modular-7: two layers" in said and "two-in-one: two layers" in said
 
 
 def test_train_retrains_as_told(zoo: list) -> None:

@@ -152,8 +152,9 @@ def load_run(name: str) -> Run:
 def load_delays() -> list[dict[str, Any]]:
     """How long grokking takes by weight decay, share of the pairs trained on, and seed, at p = 59.
 
-    Each row says its setting, the kind of split among it, the step at which the training accuracy had reached 99%, that at
-    which the test accuracy had (None: not within `n_steps`), and the last test accuracy.
+    Each row says its setting, the kind of split among it, the step at which the training accuracy
+    had reached 99%, that at which the test accuracy had (None: not within `n_steps`), and the last
+    test accuracy.
     """
     return json.loads((ASSETS / f"{SWEEP_NAME}.json").read_text(encoding="utf-8"))
 

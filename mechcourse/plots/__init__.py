@@ -14,9 +14,13 @@ from mechcourse.plots._circuits import circuit_heatmap, compact, eigenvalues
 from mechcourse.plots._composition import composition_graph
 from mechcourse.plots._curves import calibration_curve, line, loss_curves, update_norms
 from mechcourse.plots._diagram import circuit_diagram
+from mechcourse.plots._features import feature_bars, feature_polygons
+from mechcourse.plots._fractions import dimensionality_strips
 from mechcourse.plots._nulls import histogram_with_null
 from mechcourse.plots._pairs import animated_logits, over_pairs
 from mechcourse.plots._panels import curve_panels
+from mechcourse.plots._phases import phase_map
+from mechcourse.plots._polytopes import polytope
 from mechcourse.plots._scatter import scatter
 from mechcourse.plots._shaded import shaded_curves
 from mechcourse.plots._spectra import fourier_spectrum, two_dimensional_spectrum
@@ -40,7 +44,10 @@ __all__ = [
     "compact",
     "composition_graph",
     "curve_panels",
+    "dimensionality_strips",
     "eigenvalues",
+    "feature_bars",
+    "feature_polygons",
     "fourier_spectrum",
     "grouped_bars",
     "histogram_with_null",
@@ -49,6 +56,8 @@ __all__ = [
     "number_circles",
     "over_pairs",
     "past_only",
+    "phase_map",
+    "polytope",
     "scatter",
     "shaded_curves",
     "term_importance",

@@ -11,21 +11,26 @@ from tokenizers import Tokenizer
 
 from mechcourse.grokking import Run
 from mechcourse.models import Transformer
+from mechcourse.superposition_zoo import PhaseGrid
 from mechcourse.widgets._codec import Codec, Functions
 from mechcourse.widgets._live import LiveCurves
+from mechcourse.widgets._polygons import LivePolygons
 
 if TYPE_CHECKING:
     from mechcourse.widgets._circuits import CircuitExplorer
     from mechcourse.widgets._explorer import AttentionExplorer
     from mechcourse.widgets._followers import InductionExplorer
     from mechcourse.widgets._grokking import GrokkingExplorer
+    from mechcourse.widgets._superposition import SuperpositionExplorer
 
 __all__ = [
     "LiveCurves",
+    "LivePolygons",
     "attention_explorer",
     "circuit_explorer",
     "grokking_explorer",
     "induction_explorer",
+    "superposition_explorer",
 ]
 
 
@@ -107,3 +112,18 @@ def grokking_explorer(run: Run) -> "GrokkingExplorer":
     from mechcourse.widgets._grokking import GrokkingExplorer
 
     return GrokkingExplorer(run)
+
+
+def superposition_explorer(grid: PhaseGrid) -> "SuperpositionExplorer":
+    """Move through a grid of trained toy models, by the last one's importance and how rare all are.
+
+    Two sliders choose a cell; the arrows of its best model change under the hand, a mark moves over
+    the map of all cells, and a sentence says what became of the last feature. The line on the map
+    is the boundary by the closed forms.
+
+    Args:
+        grid: `superposition_zoo.phase_grid(superposition_zoo.load("phases-3x2"))`, say.
+    """
+    from mechcourse.widgets._superposition import SuperpositionExplorer
+
+    return SuperpositionExplorer(grid)

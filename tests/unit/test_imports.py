@@ -56,7 +56,10 @@ MAY_IMPORT = {
     "sae": {"superposition", "training"},
     "absolute_value": {"training"},
     "plots": set(),
-    "widgets": {"plots", "models", "progress", "circuits", "grokking", "fourier", "modular"},
+    "widgets": {
+        *("plots", "models", "progress", "circuits", "grokking", "fourier", "modular"),
+        *("superposition_zoo", "phase_diagram"),
+    },
     "starters": {"progress"},
     "predictions": {"progress", "plots"},
     "notes": {"predictions", "progress"},

@@ -323,7 +323,10 @@ def _hold_count(answer: Answer, is_train: Tensor, wanted: int, exact: float, siz
     if got == size - wanted and got != wanted:
         why = "True and False are in each other's place."
     elif got == math.ceil(exact) or got == round(exact):
-        why = "the number is rounded down."
+        why = (
+            "the number is rounded down. (A mask drawn pair by pair can come as near, and holds "
+            "another number each time: draw so many places.)"
+        )
     else:
         why = "a mask drawn pair by pair holds another number each time; draw so many places."
     answer.expect(

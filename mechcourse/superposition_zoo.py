@@ -139,6 +139,10 @@ RECIPES = {
         ToyConfig(200, 20, sparsities(20), **LONGER | AT_LENGTH),
         *(2, "200 features in 20 dimensions, 20 sparsities: fractions of a dimension"),
     ),
+    "toy-64": ToyRecipe(
+        ToyConfig(64, 32, (0.05, 1.0), **AT_LENGTH | {"n_steps": 3000}),
+        *(0.3, "64 features in 32 dimensions, sparse and dense: for sparse autoencoders"),
+    ),
     "phases-2x1": ToyRecipe(
         phase_config(2, 1), 1, "2 features in 1 dimension: importance by density, 10 models each"
     ),

@@ -19,7 +19,7 @@ SHARED = (
     *("measures_modular", "modular_zoo"),
     *("circuits", "fourier", "geometry", "polytopes", "phase_diagram", "exact_loss"),
     *("superposition", "superposition_samples", "superposition_fast", "superposition_training"),
-    *("measures_superposition", "superposition_zoo", "sae", "absolute_value"),
+    *("measures_superposition", "superposition_zoo", "sae", "sae_zoo", "absolute_value"),
 )
 # What the worker itself runs on.
 WORKER = ("boundary.py", "grading/codec.py", "grading/worker.py")

@@ -77,6 +77,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> list:
         "zoo": SimpleNamespace(RECIPES={"code-2l": how}, retrain=retrain),
         "modular_zoo": SimpleNamespace(JOBS={"modular-7": how}, retrain=retrain),
         "superposition_zoo": SimpleNamespace(RECIPES={"two-in-one": how}, retrain=retrain),
+        "sae_zoo": SimpleNamespace(RECIPES={}, retrain=retrain),
     }
     for name, fake in fakes.items():
         monkeypatch.setitem(sys.modules, f"mechcourse.{name}", fake)

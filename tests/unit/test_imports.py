@@ -53,6 +53,7 @@ MAY_IMPORT = {
         *("zoo", "measures_superposition", "superposition_training", "superposition"),
         *("training", "data"),
     },
+    "sae_zoo": {"sae", "superposition_zoo", "zoo", "training", "data"},
     "sae": {"superposition", "training"},
     "absolute_value": {"training"},
     "plots": set(),

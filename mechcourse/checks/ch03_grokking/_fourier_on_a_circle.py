@@ -336,7 +336,7 @@ def share_of_few(W_E: Tensor) -> float:
     return float(waves.topk(FEW).values.sum() / waves.sum())
 
 
-@lru_cache(maxsize=1)  # whoever checks again has them at once
+@lru_cache(maxsize=16)  # whoever checks again has them at once, with a few seeds as well
 def hidden_embeddings(seed: int) -> list[Hidden]:
     """Embeddings of every kind and many sizes, in no order."""
     random = inputs.generator(seed, salt=1)

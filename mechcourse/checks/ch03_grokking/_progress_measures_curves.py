@@ -252,7 +252,7 @@ LOOKS = ((0.25, 14), (0.5, 12), (0.75, 16), (0.125, 20), (0.25, 18), (0.375, 15)
 N_CURVES = 15  # of which the most telling are shown
 
 
-@lru_cache(maxsize=1)  # whoever checks again has them at once
+@lru_cache(maxsize=16)  # whoever checks again has them at once, with a few seeds as well
 def telling_curves(seed: int) -> tuple[list[tuple[float, Curves]], dict[str, list[Phases]]]:
     """Fractions and curves, and what each mistake makes of them, one after the other.
 

@@ -445,7 +445,7 @@ def _of_any_size(got: float) -> str:
 # ---------------------------------------------------------------------------------------- delay
 
 
-@lru_cache(maxsize=1)  # whoever checks again has them at once
+@lru_cache(maxsize=16)  # whoever checks again has them at once, with a few seeds as well
 def _telling_curves(seed: int) -> list[tuple[float, int, Curves, dict[str, float]]]:
     """Thresholds, numbers of looks, and curves that tell what is done wrong with them."""
     random = inputs.generator(seed, salt=1)

@@ -24,7 +24,7 @@ TEACHES = (
 Curves = tuple[list[int], list[float], list[float]]  # steps, training and test accuracy
 LARGEST_SEED = 2**22  # a thousand times as much is still a seed for NumPy
 N_CURVES = 15  # of which the most telling are shown
-N_DRAWS = 60  # splits from which it is read how evenly they are drawn
+N_DRAWS = 150  # splits from which it is read how evenly they are drawn
 TOO_UNEVEN = 8.0  # standard deviations of a chi-squared
 IN_FLOAT32 = (
     "this is what float32 gives: a log-probability there comes in steps of 6e-8 or 1.2e-7, and is "
@@ -150,6 +150,7 @@ def check_grokking_delay(answer: Answer, *, seed: int = 0) -> None:
         ([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0], 0.75, 2, "both reached at the same look"),
         ([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 0.75, 2, "a test accuracy reached from the start"),
         ([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.75], 0.75, 1, "the last look, just at the threshold"),
+        ([0.0, 0.0, 0.0, 0.7499, 0.0, 0.0, 1.0], 0.75, 1, "a look just below the threshold"),
     )
     for test, threshold, hold, about in by_hand:
         _hold_delay(answer, steps, one, test, threshold=threshold, hold=hold, about=about)
@@ -204,6 +205,19 @@ def check_accuracy_by_mirror(answer: Answer, *, seed: int = 0) -> None:
         _hold_accuracies(
             answer, given, property=f"it is so for a model that {words}", misconceptions={}
         )
+    p = 9
+    while True:  # the largest number is asked about in no pair
+        logits, tokens, is_train = known.answered(random, p, 0.4, (0.9, 0.75, 0.3), p * p)
+        kept = (tokens[:, :2] < p - 1).all(dim=1)
+        given = logits[kept], tokens[kept], is_train[kept]
+        if not known.accuracies(*given).isnan().any():
+            break
+    _hold_accuracies(
+        answer,
+        given,
+        property="it is so where the largest number is in none of the pairs",
+        misconceptions={},
+    )
     _hold_empty_groups(answer, random)
 
 
@@ -307,12 +321,13 @@ def _seeded(
 
 def _mask(answer: Answer, value: Tensor) -> Tensor:
     answer.expect(
-        value.dtype == torch.bool or ((value == 0) | (value == 1)).all(),
+        value.dtype == torch.bool,
         property="`is_train` is True or False for each pair",
-        misconception="these may be the places of the pairs; a mask is asked for."
-        if len(value.unique()) == len(value)
-        else "",
-        got=f"values from {float(value.min()):.3g} to {float(value.max()):.3g}",
+        misconception="these are numbers, which index places; a mask is made of True and False."
+        if bool(((value == 0) | (value == 1)).all())
+        else "these may be the places of the pairs; a mask is asked for.",
+        expected="dtype torch.bool",
+        got=f"dtype {value.dtype}, from {float(value.min()):.3g} to {float(value.max()):.3g}",
     )
     return value.bool()
 

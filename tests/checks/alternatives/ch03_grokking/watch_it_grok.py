@@ -25,9 +25,9 @@ def dataset_in_plain_python(p, fraction, *, seed):
 @right("modular_addition_dataset")
 def dataset_in_numpy(p, fraction, *, seed):
     a, b = np.divmod(np.arange(p * p), p)
-    is_train = np.zeros(p * p, dtype=np.int8)
+    is_train = np.zeros(p * p, dtype=bool)
     chosen = np.random.default_rng(seed).choice(p * p, int(fraction * p * p), replace=False)
-    is_train[chosen] = 1
+    is_train[chosen] = True
     return np.stack([a, b, np.full_like(a, p)], axis=-1), np.mod(a + b, p), is_train
 
 
@@ -252,6 +252,6 @@ def split_in_numpy(p, fraction, *, seed):
     a, b = np.tril_indices(p)
     n = int(fraction * p * (p + 1) / 2)
     order = np.random.default_rng(seed).permutation(len(a))[:n]
-    table = np.zeros((p, p), dtype=int)
+    table = np.zeros((p, p), dtype=bool)
     table[a[order], b[order]] = table[b[order], a[order]] = 1
     return table.ravel()

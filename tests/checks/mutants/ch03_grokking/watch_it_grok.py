@@ -752,3 +752,36 @@ def split_by_the_library(p, fraction, *, seed):
     a, b = modular.all_pairs(p).T
     table = drawn_above(p, fraction, seed)
     return table[a, b] | table[b, a]
+
+
+@wrong("mirror_proof_split", "drawn evenly, each by itself")
+def split_walked_until_it_is_full(p, fraction, *, seed):
+    order = torch.randperm(p * p, generator=torch.Generator().manual_seed(seed)).tolist()
+    is_train = torch.zeros(p, p, dtype=torch.bool)
+    for place in order:
+        if is_train.triu().sum() >= int(fraction * p * (p + 1) / 2):
+            break
+        a, b = divmod(place, p)
+        is_train[a, b] = is_train[b, a] = True
+    return is_train.flatten()
+
+
+@wrong("modular_addition_dataset", "these are numbers, which index places")
+def dataset_with_a_mask_of_numbers(p, fraction, *, seed):
+    pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
+    order = torch.randperm(p * p, generator=torch.Generator().manual_seed(seed))
+    is_train = torch.zeros(p * p, dtype=torch.long)
+    is_train[order[: int(fraction * p * p)]] = 1
+    return torch.cat([pairs, torch.full((p * p, 1), p)], dim=1), pairs.sum(dim=1) % p, is_train
+
+
+@wrong("accuracy_by_mirror", "the largest number is in none of the pairs")
+def accuracy_with_p_from_the_tokens(logits, tokens, is_train):
+    p = int(tokens[:, :2].max()) + 1
+    a, b = tokens[:, 0], tokens[:, 1]
+    trained = torch.zeros(p, p, dtype=torch.bool)
+    trained[a, b] = is_train
+    right = (logits.argmax(dim=1) == (a + b) % p).double()
+    mirrored, others = ~is_train & trained[b, a], ~is_train & ~trained[b, a]
+    share = mirrored.sum().item() / (~is_train).sum().item()
+    return share, right[mirrored].mean().item(), right[others].mean().item()

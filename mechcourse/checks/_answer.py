@@ -18,6 +18,11 @@ from mechcourse.boundary import NotPlain, TaughtHere, called, described
 from mechcourse.checks._compare import Comparisons
 from mechcourse.checks._result import AnswerRaised, CheckFailed, CheckResult, NotAttempted
 
+UNUSABLE = {
+    "None": "something in it is None, or a `return` is missing.",
+    "an object of type set": "a Python set has no order and holds nothing twice; return a list.",
+    "an object of type generator": "this is a generator, not what it yields; make a list of it.",
+}
 PRINTED_LIMIT = 400  # characters of the learner's own output that a message repeats
 
 
@@ -51,8 +56,7 @@ class Answer(Comparisons):
         except NotPlain as unusable:
             self.fail(
                 property="returns what its docstring says",
-                misconception="something in it is None, or a `return` is missing."
-                * (str(unusable) == "None"),
+                misconception=UNUSABLE.get(str(unusable), ""),
                 got=str(unusable),
             )
         except AnswerRaised as raised:

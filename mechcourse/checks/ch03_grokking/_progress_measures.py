@@ -189,6 +189,22 @@ def _of_pairs(of: Tensor) -> dict[str, float]:
     }
 
 
+def _of_axes(logits: Tensor) -> dict[str, float]:
+    """The losses of all pairs with the softmax over another axis than that of the answers."""
+    at = answers(len(logits))[..., None]
+    words = (
+        "the softmax was taken over {}, not over c. (cross_entropy takes axis 1 for the classes.)"
+    )
+    return {
+        words.format(axis): -float(logits.log_softmax(dim=i).gather(2, at).mean())
+        for i, axis in enumerate("ab")
+    } | {
+        words.format("b") + " Then the labels are not of the pairs, either.": float(
+            torch.nn.functional.cross_entropy(logits, answers(len(logits)))
+        )
+    }
+
+
 NO_SUM = "losses were taken against a - b, or a alone; the right answer is (a + b) mod p."
 
 
@@ -228,7 +244,7 @@ def wrong_restricted(logits: Tensor, frequencies: Sequence[int]) -> dict[str, fl
         "the part that goes as waves came in half its size.": mean + of_keys / 2,
     }
     wrong = {words: mean_loss(other) for words, other in made.items()}
-    return wrong | _of_pairs(losses(kept)) | {NO_SUM: _against(kept, 1, -1)}
+    return wrong | _of_pairs(losses(kept)) | _of_axes(kept) | {NO_SUM: _against(kept, 1, -1)}
 
 
 def wrong_excluded(
@@ -264,6 +280,7 @@ def wrong_excluded(
         "only the first of `frequencies` was taken away.": x - part(x, frequencies[:1]),
         "the waves were taken away in half their size.": x - of_keys / 2,
         "the waves were taken away twice.": x - 2 * of_keys,
+        "the mean logits were added once more; they are in the logits already.": left + mean,
         "the waves were added.": x + of_keys,
     }
     of = losses(left)

@@ -135,6 +135,11 @@ def _lowest_look(steps: Sequence[int], values: Losses, fallen: float) -> float:
     return float(steps[lowest(values)])
 
 
+def _counted_from_the_peak(steps: Sequence[int], values: Losses, fallen: float) -> float:
+    at = fall(range(len(values)), values, fallen)
+    return at if math.isinf(at) else float(steps[int(at) - peak(values)])
+
+
 def _peak_itself(steps: Sequence[int], values: Losses, fallen: float) -> float:
     return float(steps[peak(values)])
 
@@ -169,6 +174,9 @@ RULES: Mapping[str, Rule] = {
     ),
     "the lowest look was taken, not the first that has fallen.": _lowest_look,
     "this is where the peaks are, not the falls.": _peak_itself,
+    "a place counted from the peak was used as one from the start: add the peak's place.": (
+        _counted_from_the_peak
+    ),
 }
 
 

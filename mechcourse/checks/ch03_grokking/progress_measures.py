@@ -470,7 +470,10 @@ def _sets(
         got = answer(p, keys, n_draws=n_draws, seed=seed)
     got = got.tolist() if isinstance(got, Tensor) else got
     if not isinstance(got, list | tuple):
-        answer.fail(property="it returns a list of sets", got=f"a {type(got).__name__}")
+        answer.fail(
+            property="it returns a list of sets",
+            got=f"a {type(got).__name__}",
+        )
     answer.expect(
         len(got) == n_draws,
         property="there are `n_draws` sets",
@@ -569,7 +572,8 @@ def _hold_spread(
     found = curves.spread(p, keys, drawn)
     others = curves.may_be_drawn(p, keys)
     if found.never == others[-1:]:
-        why = f"{found.never[0]} is never drawn: the highest that may be is among them."
+        why = f"{found.never[0]} is never drawn: the highest that may be is among them, too. "
+        why += "(A range ends before its last number.)"
     elif found.never == others[:1]:
         why = f"{found.never[0]} is never drawn: the lowest that may be is among them."
     elif found.never:

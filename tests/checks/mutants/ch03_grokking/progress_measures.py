@@ -337,6 +337,14 @@ def restricted_swapped(logits, frequencies):
     return own_losses(logits - of_keys(logits, frequencies)).mean().item()
 
 
+@wrong("restricted_loss", "the softmax was taken over b, not over c")
+def restricted_over_the_wrong_axis(logits, frequencies):
+    p = len(logits)
+    a, b = pairs_of(p)
+    kept = logits.double().mean(dim=(0, 1)) + of_keys(logits, frequencies)
+    return F.cross_entropy(kept, (a + b) % p).item()
+
+
 @wrong("restricted_loss", "this is the model's own loss")
 def restricted_of_the_model(logits, frequencies):
     return own_losses(logits).mean().item()
@@ -455,6 +463,12 @@ def excluded_without_the_mean(logits, frequencies, is_train):
 @wrong("excluded_loss", "this is the loss of the waves and the mean")
 def excluded_swapped(logits, frequencies, is_train):
     return own_losses(kept_of(logits, frequencies))[is_train].mean().item()
+
+
+@wrong("excluded_loss", "the mean logits were added once more")
+def excluded_with_the_mean_twice(logits, frequencies, is_train):
+    left = logits.double() - of_keys(logits, frequencies) + logits.double().mean(dim=(0, 1))
+    return own_losses(left)[is_train].mean().item()
 
 
 @wrong("excluded_loss", "nothing was taken away")
@@ -578,6 +592,16 @@ def phases_of_the_first_value(steps, excluded, restricted, test, *, fallen):
 @wrong("three_phases", "after the peak, the losses were held against `fallen` times their first")
 def phases_of_the_first_value_after_the_peak(steps, excluded, restricted, test, *, fallen):
     return ends(steps, excluded, restricted, test, lambda x: after_peak(x, fallen * x[0]))
+
+
+@wrong("three_phases", "add the peak's place")
+def phases_counted_from_the_peak(steps, excluded, restricted, test, *, fallen):
+    ends = [float(steps[excluded.argmin()])]
+    for losses in (restricted, test):
+        peak = int(losses.argmax())
+        below = (losses[peak:] < fallen * losses[peak]).nonzero()
+        ends.append(float(steps[below[0, 0]]) if len(below) else math.inf)
+    return tuple(ends)
 
 
 @wrong("three_phases", "a look just at `fallen` times the peak does not count")
@@ -746,6 +770,13 @@ def all_of(p):
 def drawn(p, others, size, n_draws, seed):
     random = python_random.Random(seed)
     return [sorted(random.sample(others, size)) for _ in range(n_draws)]
+
+
+@wrong("random_frequencies", "a Python set has no order and")
+def frequencies_in_python_sets(p, keys, *, n_draws, seed):
+    draw = python_random.Random(seed)
+    others = [k for k in range(1, p // 2 + 1) if k not in keys]
+    return [set(draw.sample(others, len(keys))) for _ in range(n_draws)]
 
 
 @wrong("random_frequencies", "no key frequency is in a set")

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import wraps
 from importlib import import_module
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -47,18 +47,18 @@ class Answer(Comparisons):
         return " ".join(self._output.getvalue()[-PRINTED_LIMIT:].split())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        value = self.or_none(*args, **kwargs)
+        if value is None:
+            self._refuse("None")
+        return value
+
+    def or_none(self, *args: Any, **kwargs: Any) -> Any:
+        """The same for a function that may rightly return None."""
         try:
             with _quiet(self._output), without_taught(self.taught):
-                value = called(self.function, args, kwargs)
-            if value is None:
-                raise NotPlain("None")
-            return value
+                return called(self.function, args, kwargs)
         except NotPlain as unusable:
-            self.fail(
-                property="returns what its docstring says",
-                misconception=UNUSABLE.get(str(unusable), ""),
-                got=str(unusable),
-            )
+            self._refuse(str(unusable))
         except AnswerRaised as raised:
             self._report(raised, _inputs(args, kwargs))
         except (Exception, SystemExit) as error:
@@ -86,6 +86,13 @@ class Answer(Comparisons):
             misconception=misconception,
             expected=f"a {kind}",
             got=got,
+        )
+
+    def _refuse(self, unusable: str) -> NoReturn:
+        self.fail(
+            property="returns what its docstring says",
+            misconception=UNUSABLE.get(unusable, ""),
+            got=unusable,
         )
 
     def _report(self, raised: AnswerRaised, inputs: str) -> None:

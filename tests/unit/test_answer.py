@@ -173,6 +173,15 @@ def test_a_missing_return() -> None:
     assert "None, or a `return` is missing. Got None." in failure(lambda x: None)
 
 
+def test_none_where_it_may_be_the_answer() -> None:
+    assert Answer(lambda: None, "none", TEACHES).or_none() is None
+
+
+def test_what_is_wrong_with_an_object_is_said() -> None:
+    with pytest.raises(CheckFailed, match="a Python set has no order"):
+        Answer(lambda: {1, 2}, "set", TEACHES)()
+
+
 def test_an_error_names_the_learners_line() -> None:
     def wrong(x: torch.Tensor) -> torch.Tensor:
         return x @ torch.ones(2)

@@ -141,19 +141,67 @@ def check_grokking_delay(answer: Answer, *, seed: int = 0) -> None:
                 break
         _hold_delay(answer, *curves, threshold=threshold, hold=hold)
     steps, one = [0, 10, 25, 45, 50, 80, 90], [0.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0]
-    by_hand = (  # test accuracy, threshold, hold, what it is about
-        ([0.0, 0.0, 0.125, 0.25, 0.5, 0.5, 0.5], 0.75, 2, "a test accuracy that is never reached"),
-        ([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], 0.75, 3, "a run that the end cuts short"),
-        ([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 0.75, 3, "a run that ends with the curve"),
-        ([0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0], 0.75, 2, "single looks above the threshold"),
-        ([0.0, 0.0, 0.0, 1.0, 1.0, 0.25, 0.0], 0.75, 2, "an accuracy that falls again later"),
-        ([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0], 0.75, 2, "both reached at the same look"),
-        ([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 0.75, 2, "a test accuracy reached from the start"),
-        ([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.75], 0.75, 1, "the last look, just at the threshold"),
-        ([0.0, 0.0, 0.0, 0.7499, 0.0, 0.0, 1.0], 0.75, 1, "a look just below the threshold"),
+    by_hand = (  # test accuracy, threshold, hold, what it is about, what is wrong where it fails
+        (
+            [0.0, 0.0, 0.125, 0.25, 0.5, 0.5, 0.5],
+            0.75,
+            2,
+            "a test accuracy that is never reached",
+            "",
+        ),
+        ([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0], 0.75, 3, "a run that the end cuts short", ""),
+        (
+            [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0],
+            0.75,
+            3,
+            "a run that ends with the curve",
+            "`hold` looks in a row may be the last ones: a run can begin at place len - hold.",
+        ),
+        (
+            [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0],
+            0.75,
+            2,
+            "single looks above the threshold",
+            "a single look is not enough here: `hold` looks in a row.",
+        ),
+        (
+            [0.0, 0.0, 0.0, 1.0, 1.0, 0.25, 0.0],
+            0.75,
+            2,
+            "an accuracy that falls again later",
+            "it need not stay there for ever: `hold` looks in a row are enough.",
+        ),
+        (
+            [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+            0.75,
+            2,
+            "both reached at the same look",
+            "the delay is then 0.",
+        ),
+        (
+            [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+            0.75,
+            2,
+            "a test accuracy reached from the start",
+            "the test accuracy is first here, so that the delay is below 0.",
+        ),
+        (
+            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.75],
+            0.75,
+            1,
+            "the last look, just at the threshold",
+            "with `hold` = 1 the last look counts, and at the threshold is enough.",
+        ),
+        (
+            [0.0, 0.0, 0.0, 0.7499, 0.0, 0.0, 1.0],
+            0.75,
+            1,
+            "a look just below the threshold",
+            "an accuracy just below the threshold has not reached it.",
+        ),
     )
-    for test, threshold, hold, about in by_hand:
-        _hold_delay(answer, steps, one, test, threshold=threshold, hold=hold, about=about)
+    for test, threshold, hold, about, why in by_hand:
+        _hold_delay(answer, steps, one, test, threshold=threshold, hold=hold, about=about, why=why)
     _hold_delay(answer, [30], [1.0], [1.0], threshold=0.5, hold=1, about="a single look")
     for train, threshold, hold in (
         ([0.0, 0.25, 0.5, 0.5, 0.25, 0.5, 0.5], 0.75, 1),
@@ -301,7 +349,11 @@ def _symmetric(
     answer.expect(
         not uneven,
         property="a pair and its mirror are always on the same side",
-        misconception="this is a split like any other."
+        misconception="only pairs with a at most b are marked; each comes with its mirror."
+        if not table.tril(-1).any()
+        else "only pairs with a at least b are marked; each comes with its mirror."
+        if not table.triu(1).any()
+        else "this is a split like any other."
         if uneven > p * p * fraction * (1 - fraction) / 3
         else "some mirrors were forgotten.",
         got=f"{uneven} pairs apart from their mirror, with p = {p}",
@@ -339,8 +391,9 @@ def _hold_count(answer: Answer, is_train: Tensor, wanted: int, exact: float, siz
         why = "True and False are in each other's place."
     elif got == math.ceil(exact) or got == round(exact):
         why = (
-            "the number is rounded down. (A mask drawn pair by pair can come as near, and holds "
-            "another number each time: draw so many places.)"
+            "cut off what comes after the point, as int() does: neither round nor ceil. (A mask "
+            "drawn pair by pair can come as near, and holds another number each time: draw so many "
+            "places.)"
         )
     else:
         why = "a mask drawn pair by pair holds another number each time; draw so many places."
@@ -360,7 +413,7 @@ def _of_unordered(got: int, fraction: float, p: int, as_many_in_order: bool) -> 
     if got == int(fraction * p * (p - 1) / 2) + p or got == int(fraction * p * (p - 1) / 2):
         return "pairs (a, a) are drawn like all others."
     if got in (math.ceil(exact), round(exact)):
-        return "the number is rounded down."
+        return "cut off what comes after the point, as int() does: neither round nor ceil."
     return "draw so many of the pairs with a at most b; each then comes with its mirror."
 
 
@@ -512,6 +565,7 @@ def _hold_delay(
     threshold: float,
     hold: int,
     about: str = "",
+    why: str = "",
     misconceptions: dict[str, float] | None = None,
 ) -> None:
     got = answer(
@@ -540,7 +594,7 @@ def _hold_delay(
             words: torch.tensor(wrong, dtype=torch.float64)
             for words, wrong in (misconceptions or {}).items()
         },
-        otherwise=_of_never(float(value)) if math.isinf(right) else "",
+        otherwise=_of_never(float(value)) if math.isinf(right) else why,
         rtol=1e-6,
     )
 
@@ -580,8 +634,20 @@ def _hold_accuracies(
         property=property,
         dims="number",
         misconceptions=misconceptions,
-        otherwise=f"{' and '.join(off)} {'is' if len(off) == 1 else 'are'} not right." * bool(off),
+        otherwise=_of_share(float(value[0]), float(right[0]))
+        or f"{' and '.join(off)} {'is' if len(off) == 1 else 'are'} not right." * bool(off),
     )
+
+
+def _of_share(got: float, right: float) -> str:
+    """What a share of none or of all means, where it should be something between."""
+    if got == 0 < right:
+        return (
+            "no mirror was found: look up (b, a). (A test pair (a, b) itself was never trained on.)"
+        )
+    if got == 1 > right:
+        return "every mirror was taken for trained on: `is_train` says which pairs were."
+    return ""
 
 
 def _near(a: Tensor, b: Tensor) -> bool:

@@ -92,7 +92,7 @@ def dataset_with_pairs_drawn_one_by_one(p, fraction, *, seed):
     )
 
 
-@wrong("modular_addition_dataset", "the number is rounded down")
+@wrong("modular_addition_dataset", "cut off what comes after the point")
 def dataset_rounded_to_nearest(p, fraction, *, seed):
     def mask(a, b, random):
         order = torch.randperm(p * p, generator=random)
@@ -323,6 +323,21 @@ def from_looks(steps, train, test, find):
     return math.inf if looks[1] is None else float(steps[looks[1]] - steps[looks[0]])
 
 
+@wrong("grokking_delay", "a run can begin at place len - hold")
+def delay_with_a_short_range(steps, train_accuracy, test_accuracy, *, threshold, hold):
+    reached = []
+    for accuracy in (train_accuracy, test_accuracy):
+        above = (accuracy >= threshold).tolist()
+        starts = [i for i in range(len(above) - hold) if all(above[i : i + hold])]
+        reached.append(float(steps[starts[0]]) if starts else math.inf)
+    if math.isinf(reached[0]):
+        if all((train_accuracy >= threshold)[-hold:]) and hold <= len(train_accuracy):
+            reached[0] = float(steps[-hold])
+        else:
+            raise ValueError("never")
+    return reached[1] - reached[0]
+
+
 @wrong("grokking_delay", "looks were counted")
 def delay_in_looks(steps, train_accuracy, test_accuracy, *, threshold, hold):
     places = torch.arange(len(steps))
@@ -514,6 +529,16 @@ def mirrors_of_the_pairs_trained_on(logits, tokens, is_train):
     return counted(logits, tokens, is_train, among=lambda a, b: is_train)
 
 
+@wrong("accuracy_by_mirror", "no mirror was found: look up (b, a)")
+def mirrors_of_the_pair_itself(logits, tokens, is_train):
+    return counted(logits, tokens, is_train, mirrored=lambda a, b, trained: trained[a, b])
+
+
+@wrong("accuracy_by_mirror", "every mirror was taken for trained on")
+def mirrors_that_are_given(logits, tokens, is_train):
+    return counted(logits, tokens, is_train, mirrored=lambda a, b, _: torch.ones_like(is_train))
+
+
 @wrong("accuracy_by_mirror", "the two accuracies are in each other's place")
 def mirrors_last(logits, tokens, is_train):
     share, mirrored, others = counted(logits, tokens, is_train)
@@ -700,7 +725,12 @@ def split_with_the_whole_diagonal(p, fraction, *, seed):
     return (table | torch.eye(p).bool()).flatten()
 
 
-@wrong("mirror_proof_split", "the number is rounded down")
+@wrong("mirror_proof_split", "only pairs with a at most b are marked")
+def split_of_one_order(p, fraction, *, seed):
+    return drawn_above(p, fraction, seed).flatten()
+
+
+@wrong("mirror_proof_split", "cut off what comes after the point")
 def split_rounded_up(p, fraction, *, seed):
     table = drawn_above(p, fraction, seed, math.ceil(fraction * p * (p + 1) / 2))
     return (table | table.T).flatten()

@@ -90,6 +90,10 @@ def wrong_head_shares(tables: Tensor, frequencies: Sequence[int]) -> dict[str, T
         "it is half of what it should be: the shares of a and b add up, they have no mean.": (
             right / 2
         ),
+        "waves of a were counted twice, and those of b not at all.": 2
+        * shares(tables, frequencies, OF_A),
+        "waves of b were counted twice, and those of a not at all.": 2
+        * shares(tables, frequencies, OF_B),
         "components 2k and 2k + 1 were taken; frequency k has 2k - 1 and 2k.": (
             torch.stack(next_up) / varying(tables)
         ),
@@ -111,7 +115,21 @@ def wrong_neuron_shares(tables: Tensor, frequencies: Sequence[int]) -> dict[str,
             tables, frequencies, ("cos cos", "sin sin")
         ),
         "waves of a + b alone were fitted: there are eight functions.": of_sums / varying(tables),
+        "all components up to 2k were taken, with those of lower frequencies: of a frequency, take "
+        "0, 2k - 1 and 2k.": torch.stack([_up_to(tables, k) for k in frequencies])
+        / varying(tables),
     }
+
+
+def _up_to(tables: Tensor, k: int) -> Tensor:
+    """The sum of squares that a block of all components from 1 to 2k holds, and its margins."""
+    p = len(tables)
+    a = torch.arange(p, dtype=torch.float64)
+    angles = 2 * math.pi * torch.arange(1, k + 1, dtype=torch.float64)[:, None] * a / p
+    rows = torch.cat([torch.ones(1, p), angles.cos(), angles.sin()]).double()
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    of_block = torch.einsum("xa,yb,abn->xyn", rows, rows, tables.double()).square()
+    return of_block.sum(dim=(0, 1)) - of_block[0, 0]
 
 
 def _wrong_shares(

@@ -82,6 +82,7 @@ def wrong_shares_of_fit(logits: Tensor, frequencies: Sequence[int]) -> dict[str,
     """The share explained with one mistake each; every pair has an offset of its own."""
     x, raw = centred(logits), logits.double()
     waves = [cosine(len(x), k) for k in frequencies]
+    sines = [cosine(len(x), k, phase=-math.pi / 2) for k in frequencies]
     explained = fit(x, waves)[1]
     total, right = x.square().sum(), explained.sum() / x.square().sum()
     about = {
@@ -96,6 +97,8 @@ def wrong_shares_of_fit(logits: Tensor, frequencies: Sequence[int]) -> dict[str,
     return {
         words: fit(other, waves)[1].sum() / other.square().sum() for words, other in about.items()
     } | {
+        "what sines explain was added; cosines alone are fitted.": right
+        + fit(x, sines)[1].sum() / total,
         "this is what is left: 1 minus the share.": 1 - right,
         "a root was taken: the share is one of squares.": right.sqrt(),
         "this is what the last of `frequencies` explains alone.": explained[-1] / total,

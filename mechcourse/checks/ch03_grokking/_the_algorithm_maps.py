@@ -49,6 +49,10 @@ def wrong_clusters(
     best, total = fve.amax(dim=0), fve.sum(dim=0)
     below = math.nextafter(threshold, -1.0)
     order = sorted(range(len(fve)), key=lambda row: frequencies[row])
+    by_number = [
+        [i for i in range(n) if int(fve[:, i].argmax()) == k and best[i] > threshold]
+        for k in frequencies
+    ]
     return {
         "a neuron whose best is just at the threshold belongs to none.": clusters(fve, below),
         "where two frequencies explain as much, the earlier one has the neuron.": clusters(
@@ -65,6 +69,8 @@ def wrong_clusters(
         "neurons are counted from 1; the first is neuron 0.": [
             [i + 1 for i in one] for one in right
         ],
+        "argmax gives the *row* of the best frequency, which was held against the frequency's "
+        "number; row i is for `frequencies[i]`.": by_number,
         "neurons are descending.": [one[::-1] for one in right],
         "these are the neurons that do not belong to each frequency.": [
             [i for i in range(n) if i not in one] for one in right

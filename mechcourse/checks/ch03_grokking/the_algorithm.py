@@ -538,7 +538,10 @@ def _lists(answer: Answer, got: Any, n: int) -> list[list[int]]:
     if not all(_is_whole(neuron) for neuron in members):
         answer.fail(
             property=property,
-            misconception="these may be shares; neurons are named by their place.",
+            misconception="there are lists in the lists: nonzero() has a place as a row, and its "
+            "column nonzero()[:, 0] is what is wanted."
+            if any(isinstance(neuron, list | tuple) for neuron in members)
+            else "these may be shares; neurons are named by their place.",
             got=_shown(lists, 100),
         )
     return [[int(neuron) for neuron in one] for one in lists]
@@ -614,7 +617,17 @@ def _hold_fit(
 ) -> None:
     """Hold the amplitudes, and then the share explained."""
     names = ("α of each frequency", "share explained")
-    got = answer.expect_tuple(answer(fitted.logits, fitted.frequencies), names)
+    got = answer(fitted.logits, fitted.frequencies)
+    as_many = isinstance(got, list) and len(got) == len(fitted.frequencies)
+    if as_many and not any(isinstance(one, list) or getattr(one, "ndim", 0) for one in got):
+        answer.fail(
+            property="it returns the α of each frequency, and the share explained",
+            misconception="this is one list, the α alone it seems; return a tuple of two: the list "
+            "and the share.",
+            expected="(list of α, share)",
+            got=f"a list of {len(got)}",
+        )
+    got = answer.expect_tuple(got, names)
     alphas = got[0]
     if isinstance(alphas, list | tuple):  # of tensors without axes, too
         alphas = [float(a) if isinstance(a, Tensor) and a.numel() == 1 else a for a in alphas]

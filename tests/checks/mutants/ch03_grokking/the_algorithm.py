@@ -41,6 +41,11 @@ def heads_by_b(attention, frequencies):
     return head_shares(attention, frequencies, lambda a, b: b)
 
 
+@wrong("head_frequency_fve", "waves of a were counted twice")
+def heads_by_a_twice(attention, frequencies):
+    return head_shares(attention, frequencies, lambda a, b: a + a)
+
+
 @wrong("head_frequency_fve", "were fitted, too; here four waves are")
 def heads_with_products(attention, frequencies):
     energies, varying = squares(attention)
@@ -188,6 +193,14 @@ def neurons_by_a_diagonal(activations, frequencies):
     def pick(energies, k):
         rows = [0, 2 * k - 1, 2 * k]
         return energies[rows, rows].sum(0)
+
+    return neuron_shares(activations, frequencies, pick)
+
+
+@wrong("neuron_frequency_fve", "all components up to 2k were taken")
+def neurons_by_a_block(activations, frequencies):
+    def pick(energies, k):
+        return energies[: 2 * k + 1, : 2 * k + 1].sum((0, 1))
 
     return neuron_shares(activations, frequencies, pick)
 
@@ -346,6 +359,20 @@ def clusters_of_all_above(fve, frequencies, *, threshold):
 @wrong("neuron_clusters", "it is in one")
 def clusters_with_both_of_a_tie(fve, frequencies, *, threshold):
     return sorted_out(fve, lambda c, row: c[row] == max(c) and c[row] > threshold)
+
+
+@wrong("neuron_clusters", "held against the frequency's number")
+def clusters_by_number(fve, frequencies, *, threshold):
+    best = fve.argmax(dim=0)
+    enough = fve.amax(dim=0) > threshold
+    return [((best == k) & enough).nonzero()[:, 0].tolist() for k in frequencies]
+
+
+@wrong("neuron_clusters", "there are lists in the lists")
+def clusters_of_rows(fve, frequencies, *, threshold):
+    best = fve.argmax(dim=0)
+    enough = fve.amax(dim=0) > threshold
+    return [((best == row) & enough).nonzero().tolist() for row in range(len(frequencies))]
 
 
 @wrong("neuron_clusters", "lists come in ascending order of frequency")
@@ -757,6 +784,11 @@ def fitted(logits, frequencies, signs=(1, -1), wave=torch.cos, about=None):
 def fit_of_raw_logits(logits, frequencies):
     alphas, explained, total = fitted(logits, frequencies, about=lambda x: 0)
     return alphas, sum(explained) / total
+
+
+@wrong("logit_fve", "the α alone it seems")
+def fit_of_amplitudes_alone(logits, frequencies):
+    return fitted(logits, frequencies)[0]
 
 
 @wrong("logit_fve", "one mean was taken away from all logits")

@@ -30,6 +30,10 @@ class NeuronsConfig:
         task: "copy" features between 0 and 1, or the "absolute" values of some between -1 and 1.
         hidden: "relu", so that the basis is privileged, or "linear", so that it is not.
         tied: the read-out is the transpose of the read-in.
+        aligned: an untied read-out begins as the sizes of the read-in, so that every neuron that
+            an input makes active raises that input's own output. Otherwise it begins at random:
+            then about half of the outputs begin below 0 for one sign of their input, and where
+            inputs are rare no gradient ever reaches them. (Ours; the paper says of neither.)
         batch: samples in a step.
         seed: of the weights and of the samples.
     """
@@ -41,6 +45,7 @@ class NeuronsConfig:
     task: Literal["copy", "absolute"] = "absolute"
     hidden: Literal["relu", "linear"] = "relu"
     tied: bool = False
+    aligned: bool = False
     n_steps: int = 5000
     batch: int = 1024
     learning_rate: float = 3e-3
@@ -126,12 +131,12 @@ def losses(
 
 
 def begin(config: NeuronsConfig) -> Neurons:
-    """Untrained weights, Xavier normal, and biases of 0."""
+    """Untrained weights, Xavier normal but for an aligned read-out, and biases of 0."""
     generator = torch.Generator().manual_seed(config.seed)
     shape = len(config.probabilities), config.n_features, config.d_hidden
     spread = (2 / (config.n_features + config.d_hidden)) ** 0.5
     W_in, W_out = (spread * torch.randn(shape, generator=generator) for _ in range(2))
-    W_out = W_in if config.tied else W_out
+    W_out = W_in if config.tied else W_in.abs() if config.aligned else W_out
     return Neurons(W_in, W_out.mT.contiguous(), torch.zeros(shape[:2]), config.hidden)
 
 

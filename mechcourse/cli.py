@@ -131,11 +131,12 @@ def _reset(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from mechcourse import modular_zoo, sae_zoo, superposition_zoo, zoo
+    from mechcourse import modular_zoo, neurons_zoo, sae_zoo, superposition_zoo, zoo
 
     shelves = (
         *((zoo, zoo.RECIPES), (modular_zoo, modular_zoo.JOBS)),
         *((superposition_zoo, superposition_zoo.RECIPES), (sae_zoo, sae_zoo.RECIPES)),
+        (neurons_zoo, neurons_zoo.RECIPES),
     )
     makers = {name: maker for maker, recipes in shelves for name in recipes}
     if options.name is None:

@@ -20,6 +20,7 @@ SHARED = (
     *("circuits", "fourier", "geometry", "polytopes", "phase_diagram", "exact_loss"),
     *("superposition", "superposition_samples", "superposition_fast", "superposition_training"),
     *("measures_superposition", "superposition_zoo", "sae", "sae_zoo", "absolute_value"),
+    "neurons_zoo",
 )
 # What the worker itself runs on.
 WORKER = ("boundary.py", "grading/codec.py", "grading/worker.py")

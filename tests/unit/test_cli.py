@@ -78,6 +78,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch) -> list:
         "modular_zoo": SimpleNamespace(JOBS={"modular-7": how}, retrain=retrain),
         "superposition_zoo": SimpleNamespace(RECIPES={"two-in-one": how}, retrain=retrain),
         "sae_zoo": SimpleNamespace(RECIPES={}, retrain=retrain),
+        "neurons_zoo": SimpleNamespace(RECIPES={"neurons-2x4": how}, retrain=retrain),
     }
     for name, fake in fakes.items():
         monkeypatch.setitem(sys.modules, f"mechcourse.{name}", fake)
@@ -96,10 +97,12 @@ def test_train_retrains_as_told(zoo: list) -> None:
     assert cli.main(["train", "code-2l", "--seed", "3", "--out", "new.safetensors"]) == 0
     assert cli.main(["train", "code-2l", "--ship"]) == 0
     assert cli.main(["train", "modular-7", "--seed", "1"]) == 0
+    assert cli.main(["train", "neurons-2x4", "--ship"]) == 0
     assert zoo == [
         ("code-2l", 3, Path("new.safetensors"), False),
         ("code-2l", None, None, True),
         ("modular-7", 1, None, False),
+        ("neurons-2x4", None, None, True),
     ]
 
 

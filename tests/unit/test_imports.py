@@ -56,6 +56,7 @@ MAY_IMPORT = {
     "sae_zoo": {"sae", "superposition_zoo", "zoo", "training", "data"},
     "sae": {"superposition", "training"},
     "absolute_value": {"training"},
+    "neurons_zoo": {"absolute_value", "zoo", "training", "data"},
     "plots": set(),
     "widgets": {
         *("plots", "models", "progress", "circuits", "grokking", "fourier", "modular"),

@@ -1,0 +1,311 @@
+"""Truths, named mistakes and planted shapes for the geometry of features: loops in float64."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+from mechcourse.checks import _inputs as inputs
+
+DEAD = 0.01
+TOO_FAR = 7.5  # standard errors
+
+
+def overlaps(W: Tensor) -> tuple[Tensor, Tensor]:
+    """Norms, and how much the other rows lie along each row's direction, by loops."""
+    W = W.double()
+    norms = torch.tensor([math.sqrt(sum(x * x for x in row)) for row in W.tolist()]).double()
+    found = []
+    for i in range(len(W)):
+        along = [float(W[i] @ W[j]) / float(norms[i]) for j in range(len(W)) if j != i and norms[i]]
+        found.append(sum(x * x for x in along) if norms[i] >= DEAD else 0.0)
+    return norms, torch.tensor(found).double()
+
+
+def dimensionality(W: Tensor) -> Tensor:
+    """Each feature's share of a dimension."""
+    norms, overlap = overlaps(W)
+    return torch.where(norms >= DEAD, norms**2 / (norms**2 + overlap).clamp(min=1e-12), 0.0)
+
+
+def wrong_overlaps(W: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """One mistake each."""
+    W = W.double()
+    norms = W.norm(dim=1).clamp(min=1e-9)
+    unit = W / norms[:, None]
+    alive = W.norm(dim=1) >= DEAD
+    right = (unit @ W.T).square()
+
+    def less_own(table: Tensor) -> Tensor:
+        return torch.where(alive, table.sum(dim=1) - table.diagonal(), 0.0)
+
+    return {
+        "the feature itself was counted with the others.": lambda: torch.where(
+            alive, right.sum(dim=1), 0.0
+        ),
+        "both rows were brought to length 1; only the feature's own is.": lambda: less_own(
+            (unit @ unit.T).square()
+        ),
+        "the others were brought to length 1, and not the feature's own row.": lambda: less_own(
+            (W @ unit.T).square()
+        ),
+        "no row was brought to length 1; the feature's own is.": lambda: less_own(
+            (W @ W.T).square()
+        ),
+        "the products were not squared.": lambda: less_own((unit @ W.T).abs()),
+        "the products were added up before they were squared.": lambda: torch.where(
+            alive, ((unit @ W.T).sum(dim=1) - norms).square(), 0.0
+        ),
+        "the mean was taken over the others; their sum is asked for.": lambda: (
+            less_own(right) / (len(W) - 1)
+        ),
+        "a dead feature has no direction, and so no overlap.": lambda: (
+            right.sum(dim=1) - right.diagonal()
+        ),
+        "this is a root; the squares are asked for.": lambda: less_own(right).sqrt(),
+    }
+
+
+def wrong_shares(W: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """One mistake each."""
+    W = W.double()
+    norms, overlap = overlaps(W)
+    alive = norms >= DEAD
+    unit = W / norms.clamp(min=1e-9)[:, None]
+    cosines = (unit @ unit.T).square()
+
+    def living(shares: Tensor) -> Tensor:
+        return torch.where(alive, shares, 0.0)
+
+    return {
+        "the norm was not squared.": lambda: living(norms / (norms**2 + overlap)),
+        "the feature itself is missing from the sum.": lambda: living(norms**2 / overlap),
+        "all rows were brought to length 1; the others keep their lengths.": lambda: living(
+            1 / cosines.sum(dim=1)
+        ),
+        "the row was not brought to length 1 in the sum.": lambda: living(
+            norms**2 / (norms**2 * (norms**2 + overlap))
+        ),
+        "the sum is over the wrong axis: it is the others that are projected onto the feature's "
+        "direction.": lambda: living(norms**2 / (W @ unit.T).square().sum(dim=1)),
+        "the ratio is upside down.": lambda: living((norms**2 + overlap) / norms**2),
+        "the sum's terms were not squared.": lambda: living(
+            norms**2 / (unit @ W.T).abs().sum(dim=1)
+        ),
+        "the shares were made to add up to 1.": lambda: living(
+            dimensionality(W) / dimensionality(W).sum()
+        ),
+    }
+
+
+# --------------------------------------------------------------------------------------- shapes
+
+
+def _ring(n: int, turn: float = 0.0, height: float | None = None) -> Tensor:
+    angles = 2 * math.pi * torch.arange(n).double() / n + turn
+    flat = torch.stack([angles.cos(), angles.sin()], dim=1)
+    return flat if height is None else torch.cat([flat, torch.full((n, 1), height).double()], 1)
+
+
+SHAPES: Mapping[str, Tensor] = {
+    "digon": torch.tensor([[1.0, 0.0], [-1.0, 0.0]]).double(),
+    "triangle": _ring(3),
+    "pentagon": _ring(5),
+    "tetrahedron": torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]).double(),
+    "octahedron": torch.cat([torch.eye(3), -torch.eye(3)]).double(),
+    "square antiprism": torch.cat([_ring(4, 0, 0.5**0.5), _ring(4, math.pi / 4, -(0.5**0.5))]),
+    "cube": torch.cat([_ring(4, 0, 0.5**0.5), _ring(4, 0, -(0.5**0.5))]),
+}
+OTHERS: Mapping[str, Tensor] = {
+    "a square, which is two digons at right angles": _ring(4),
+    "a hexagon": _ring(6),
+    "a heptagon": _ring(7),
+    "two features at a right angle": torch.eye(2).double(),
+    "two features side by side": torch.tensor([[1.0, 0.1], [1.0, -0.1]]).double(),
+    "three features at right angles": torch.eye(3).double(),
+    "four features in a half plane": torch.tensor(
+        [[1.0, 0], [0.7, 0.7], [0, 1], [-0.7, 0.7]]
+    ).double(),
+    "a pentagon with a corner moved": _ring(5) + torch.eye(5)[:, :2].double() * 0.7,
+    "a triangular bipyramid": torch.cat(
+        [_ring(3, 0, 0.0), torch.tensor([[0.0, 0, 1], [0, 0, -1]]).double()]
+    ),
+    "a prism of triangles": torch.cat([_ring(3, 0, 0.6), _ring(3, 0, -0.6)]),
+    "a low antiprism": torch.cat([_ring(4, 0, 0.2), _ring(4, math.pi / 4, -0.2)]),
+    "a tall box": torch.cat([_ring(4, 0, 2.0), _ring(4, 0, -2.0)]),
+    "an octagon": _ring(8),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Features to be named.
+
+    Attributes:
+        wanted: the name, or "none".
+        about: what it is, in words.
+    """
+
+    W: Tensor
+    tolerance: float
+    wanted: str
+    about: str
+
+
+def cosines(W: Tensor) -> Tensor:
+    """Between all rows."""
+    unit = W.double() / W.double().norm(dim=1, keepdim=True)
+    return unit @ unit.T
+
+
+def shapes(random: torch.Generator) -> list[Shape]:
+    """Named shapes and others: turned, shuffled, of other lengths, and shaken.
+
+    How far a named one is from its corners is well within the tolerance, or well beyond it; of what
+    has no name, the sorted cosines alone are beyond it, whatever the order.
+    """
+    made = []
+    for name, corners in SHAPES.items():
+        for noise, tolerance in ((0.0, 0.01), (0.02, 0.1), (0.04, 0.1)):
+            made.append(_made(random, corners, noise, tolerance, name, f"a {name}", True))
+        made.append(
+            _made(
+                random, corners, 0.12, 0.02, "none", f"a {name} shaken beyond the tolerance", False
+            )
+        )
+    for about, points in OTHERS.items():
+        made.append(_made(random, points, 0.01, 0.08, "none", about, False))
+    return made
+
+
+def _made(
+    random: torch.Generator,
+    corners: Tensor,
+    noise: float,
+    tolerance: float,
+    name: str,
+    about: str,
+    named: bool,
+) -> Shape:
+    while True:
+        shaken = corners / corners.norm(dim=1, keepdim=True)
+        shaken = shaken + noise * torch.randn(corners.shape, generator=random).double()
+        off = float((cosines(shaken) - cosines(corners)).abs().max())
+        if named and off < 0.6 * tolerance:
+            break
+        if not named and _beyond(cosines(shaken), 1.5 * tolerance):
+            break
+    size = shaken.shape[1] + int(inputs.integers(random, 3))
+    lengths = 0.4 + 1.5 * torch.rand(len(shaken), 1, generator=random).double()
+    wide = torch.cat([shaken, torch.zeros(len(shaken), size - shaken.shape[1]).double()], dim=1)
+    if size > 1:
+        wide = wide @ inputs.rotation(random, size).double()
+    order = torch.randperm(len(wide), generator=random)
+    return Shape((lengths * wide)[order].float(), tolerance, name, about)
+
+
+def _beyond(found: Tensor, tolerance: float) -> bool:
+    """Whether no order brings the cosines near any named shape's."""
+    n = len(found)
+    for corners in SHAPES.values():
+        if len(corners) != n:
+            continue
+        wanted = cosines(corners)
+        upper = torch.triu_indices(n, n, 1)
+        ours, theirs = (t[upper[0], upper[1]].sort().values for t in (found, wanted))
+        if float((ours - theirs).abs().max()) > tolerance:
+            continue
+        orders = permutations(range(n)) if n <= 5 else ()
+        if any(
+            float((found[list(o)][:, list(o)] - wanted).abs().max()) <= tolerance for o in orders
+        ):
+            return False
+        if n > 5:
+            return False
+    return True
+
+
+# --------------------------------------------------------------------------------------- pushes
+
+
+def vulnerability(W: Tensor, b: Tensor, x: Tensor, push: Tensor, n_steps: int) -> float:
+    """By a gradient worked out by hand."""
+    W, b, x, push = (t.double() for t in (W, b, x, push))
+    radius, through = push.norm(dim=1, keepdim=True), W @ W.T
+    for _ in range(n_steps):
+        z = (x + push) @ through + b
+        uphill = 2 * ((z.relu() - x) * (z > 0)) @ through
+        length = uphill.norm(dim=1, keepdim=True)
+        push = torch.where(length > 1e-12, radius * uphill / length.clamp(min=1e-12), push)
+    worse = _error(W, b, x, push) - _error(W, b, x, torch.zeros_like(push))
+    return float(worse.mean() / radius[0, 0] ** 2)
+
+
+def _error(W: Tensor, b: Tensor, x: Tensor, push: Tensor) -> Tensor:
+    return (x - ((x + push) @ W @ W.T + b).relu()).square().sum(dim=1)
+
+
+def wrong_vulnerabilities(
+    W: Tensor, b: Tensor, x: Tensor, push: Tensor, n_steps: int
+) -> dict[str, Callable[[], float]]:
+    """One mistake each."""
+    W, b, x, start = (t.double() for t in (W, b, x, push))
+    radius, through = start.norm(dim=1, keepdim=True), W @ W.T
+    size = float(radius[0, 0])
+    right = vulnerability(W, b, x, start, n_steps)
+    before = float(_error(W, b, x, torch.zeros_like(start)).mean())
+
+    def climbed(step: Callable[[Tensor, Tensor], Tensor]) -> float:
+        push = start
+        for _ in range(n_steps):
+            z = (x + push) @ through + b
+            uphill = 2 * ((z.relu() - x) * (z > 0)) @ through
+            made = step(push, uphill)
+            flat = uphill.norm(dim=1, keepdim=True) <= 1e-12
+            push = torch.where(flat, push, made)
+        return float((_error(W, b, x, push).mean() - before) / size**2)
+
+    def onto(vector: Tensor) -> Tensor:
+        return radius * vector / vector.norm(dim=1, keepdim=True).clamp(min=1e-12)
+
+    return {
+        "the error without a push was not taken away.": lambda: right + before / size**2,
+        "the increase was divided by the length, not by its square.": lambda: right * size,
+        "the increase was not divided by the squared length.": lambda: right * size**2,
+        "it went downhill: along minus the gradient.": lambda: climbed(lambda p, g: onto(-g)),
+        "the gradient was added to the push; the push becomes the gradient.": lambda: climbed(
+            lambda p, g: onto(p + g)
+        ),
+        "the signs of the gradient were taken, not its direction.": lambda: climbed(
+            lambda p, g: onto(g.sign())
+        ),
+        "the pushes were not climbed with.": lambda: vulnerability(W, b, x, start, 0),
+        "one step only was taken.": lambda: vulnerability(W, b, x, start, 1),
+        "the errors were averaged over features; they are summed.": lambda: right / x.shape[1],
+    }
+
+
+# --------------------------------------------------------------------------------------- sticky
+
+
+def near(W: Tensor, fractions: list[float], tolerance: float) -> float:
+    """The share of living features near one of the fractions."""
+    shares = dimensionality(W)[W.double().norm(dim=1) >= DEAD].tolist()
+    if not shares:
+        return math.nan
+    return sum(any(abs(s - f) <= tolerance for f in fractions) for s in shares) / len(shares)
+
+
+def null_of(W: Tensor, fractions: list[float], tolerance: float, seed: int) -> tuple[float, float]:
+    """The mean of the null and its spread, simulated."""
+    random = inputs.generator(seed, 5)
+    found = []
+    for _ in range(60):
+        drawn = torch.randn(W.shape, generator=random).double()
+        drawn *= W.double().norm(dim=1, keepdim=True) / drawn.norm(dim=1, keepdim=True)
+        found.append(near(drawn, fractions, tolerance))
+    values = torch.tensor(found)
+    return float(values.mean()), float(values.std())

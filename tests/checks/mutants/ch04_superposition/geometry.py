@@ -1,0 +1,512 @@
+"""Wrong answers to `ch04_superposition/2_geometry.ipynb`, with words a check must say."""
+
+import math
+
+import torch
+
+from mechcourse import geometry, polytopes
+from tests.checks.harness import wrong
+
+# ------------------------------------------------------------------ represented_and_superposed
+
+
+def table(W):
+    unit = W / W.norm(dim=1, keepdim=True).clamp(min=0.01)
+    return (unit @ W.T).square()
+
+
+def living(W, values):
+    return torch.where(W.norm(dim=1) >= 0.01, values, 0.0)
+
+
+@wrong("represented_and_superposed", "this is what the exercise asks you to write")
+def both_by_the_library(W):
+    return geometry.represented_and_superposed(W)
+
+
+@wrong("represented_and_superposed", "the feature itself was counted with the others")
+def both_with_itself(W):
+    return W.norm(dim=1), living(W, table(W).sum(dim=1))
+
+
+@wrong("represented_and_superposed", "both rows were brought to length 1")
+def both_by_cosines(W):
+    unit = W / W.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    onto = (unit @ unit.T).square()
+    return W.norm(dim=1), living(W, onto.sum(dim=1) - onto.diagonal())
+
+
+@wrong("represented_and_superposed", "the others were brought to length 1")
+def both_along_the_others(W):
+    unit = W / W.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    onto = (W @ unit.T).square()
+    return W.norm(dim=1), living(W, onto.sum(dim=1) - onto.diagonal())
+
+
+@wrong("represented_and_superposed", "no row was brought to length 1")
+def both_by_products(W):
+    onto = (W @ W.T).square()
+    return W.norm(dim=1), living(W, onto.sum(dim=1) - onto.diagonal())
+
+
+@wrong("represented_and_superposed", "the products were not squared")
+def both_by_sizes(W):
+    onto = table(W).sqrt()
+    return W.norm(dim=1), living(W, onto.sum(dim=1) - onto.diagonal())
+
+
+@wrong("represented_and_superposed", "norms were squared")
+def both_with_squared_norms(W):
+    onto = table(W)
+    return W.square().sum(dim=1), living(W, onto.sum(dim=1) - onto.diagonal())
+
+
+@wrong("represented_and_superposed", "a dead feature has no direction")
+def both_for_the_dead_too(W):
+    unit = W / W.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    onto = (unit @ W.T).square()
+    return W.norm(dim=1), onto.sum(dim=1) - onto.diagonal()
+
+
+@wrong("represented_and_superposed", "feature")
+def both_without_care(W):
+    unit = W / W.norm(dim=1, keepdim=True)
+    onto = (unit @ W.T).square()
+    return W.norm(dim=1), onto.sum(dim=1) - onto.diagonal()
+
+
+@wrong("represented_and_superposed", "it returns norms and overlaps")
+def both_as_one(W):
+    return W.norm(dim=1)
+
+
+# ----------------------------------------------------------------------- feature_dimensionality
+
+
+@wrong("feature_dimensionality", "this is what the exercise asks you to write")
+def share_by_the_library(W):
+    return geometry.feature_dimensionality(W)
+
+
+@wrong("feature_dimensionality", "the norm was not squared")
+def share_of_norms(W):
+    return living(W, W.norm(dim=1) / table(W).sum(dim=1).clamp(min=1e-12))
+
+
+@wrong("feature_dimensionality", "the feature itself is missing from the sum")
+def share_of_the_others(W):
+    onto = table(W)
+    others = onto.sum(dim=1) - onto.diagonal()
+    return living(W, W.square().sum(dim=1) / others.clamp(min=1e-12))
+
+
+@wrong("feature_dimensionality", "all rows were brought to length 1")
+def share_by_cosines(W):
+    unit = W / W.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    return living(W, 1 / (unit @ unit.T).square().sum(dim=1).clamp(min=1e-12))
+
+
+@wrong("feature_dimensionality", "the ratio is upside down")
+def share_upside_down(W):
+    return living(W, table(W).sum(dim=1) / W.square().sum(dim=1).clamp(min=1e-12))
+
+
+@wrong("feature_dimensionality", "all rows were brought to length 1")
+def share_over_the_wrong_axis(W):
+    onto = (W / W.norm(dim=1, keepdim=True).clamp(min=1e-9) @ W.T).square()
+    return living(W, W.square().sum(dim=1) / onto.sum(dim=0).clamp(min=1e-12))
+
+
+@wrong("feature_dimensionality", "made to add up to 1")
+def share_of_all(W):
+    shares = living(W, W.square().sum(dim=1) / table(W).sum(dim=1).clamp(min=1e-12))
+    return shares / shares.sum()
+
+
+@wrong("feature_dimensionality", "feature")
+def share_of_the_dead(W):
+    unit = W / W.norm(dim=1, keepdim=True)
+    return W.square().sum(dim=1) / (unit @ W.T).square().sum(dim=1)
+
+
+# ----------------------------------------------------------------------- dimensions_per_feature
+
+
+@wrong("dimensions_per_feature", "this is what the exercise asks you to write")
+def per_feature_by_the_library(W):
+    return geometry.dimensions_per_feature(W).item()
+
+
+@wrong("dimensions_per_feature", "the number of features was taken")
+def per_feature_of_features(W):
+    return len(W) / W.square().sum().item()
+
+
+@wrong("dimensions_per_feature", "the norm was not squared")
+def per_feature_by_the_norm(W):
+    return W.shape[1] / W.norm().item()
+
+
+@wrong("dimensions_per_feature", "the ratio is upside down")
+def per_feature_upside_down(W):
+    return W.square().sum().item() / W.shape[1]
+
+
+@wrong("dimensions_per_feature", "features were counted")
+def per_feature_by_count(W):
+    n = int((W.norm(dim=1) >= 0.01).sum())
+    return W.shape[1] / n if n else math.inf
+
+
+@wrong("dimensions_per_feature", "norms were added up")
+def per_feature_by_lengths(W):
+    total = W.norm(dim=1).sum().item()
+    return W.shape[1] / total if total else math.inf
+
+
+@wrong("dimensions_per_feature", "the mean of the squares was taken")
+def per_feature_on_average(W):
+    return W.shape[1] / W.square().mean().item()
+
+
+@wrong("dimensions_per_feature", "ZeroDivisionError")
+def per_feature_of_nothing(W):
+    return W.shape[1] / W.square().sum().item()
+
+
+# ------------------------------------------------------------------------------ name_polytope
+
+
+NAMES = {
+    2: "digon",
+    3: "triangle",
+    4: "tetrahedron",
+    5: "pentagon",
+    6: "octahedron",
+    8: "cube",
+}
+
+
+def cosines(W):
+    W = W.double()
+    unit = W / W.norm(dim=1, keepdim=True)
+    return unit @ unit.T
+
+
+def sorted_cosines(W):
+    upper = torch.triu_indices(len(W), len(W), 1)
+    return cosines(W)[upper[0], upper[1]].sort().values
+
+
+@wrong("name_polytope", "this is what the exercise asks you to write")
+def name_by_the_library(directions, *, tolerance):
+    return polytopes.name_polytope(directions, tolerance) or "none"
+
+
+@wrong("name_polytope", "by the number of its features")
+def name_by_count(directions, *, tolerance):
+    return NAMES.get(len(directions), "none")
+
+
+@wrong("name_polytope", "in some order of the features")
+def name_of_none(directions, *, tolerance):
+    return "none"
+
+
+@wrong("name_polytope", "by the number of its features")
+def name_by_dimensionality(directions, *, tolerance):
+    c = cosines(directions)
+    share = (1 / c.square().sum(dim=1)).mean().item()
+    known = {"triangle": 2 / 3, "pentagon": 0.4, "tetrahedron": 0.75, "cube": 0.375, "digon": 0.5}
+    close = [n for n, d in known.items() if abs(d - share) < 0.05]
+    return close[0] if close else "none"
+
+
+@wrong("name_polytope", "told from all others")
+def name_by_the_mean_cosine(directions, *, tolerance):
+    mean = sorted_cosines(directions).mean().item()
+    known = {2: -1, 3: -0.5, 4: -1 / 3, 5: -0.25, 6: -0.2, 8: -1 / 7}
+    fits = abs(mean - known.get(len(directions), 9)) <= tolerance
+    return NAMES[len(directions)] if fits else "none"
+
+
+@wrong("name_polytope", "told from all others")
+def name_with_a_tolerance_of_its_own(directions, *, tolerance):
+    n, c = len(directions), sorted_cosines(directions)
+    if n not in NAMES:
+        return "none"
+    found = {
+        2: [-1.0],
+        3: [-0.5] * 3,
+        4: [-1 / 3] * 4 + [-1 / 3] * 2,
+        5: [-0.809] * 5 + [0.309] * 5,
+        6: [-1.0] * 3 + [0.0] * 12,
+    }
+    if n == 8:
+        anti = torch.tensor([-0.805] * 8 + [-1 / 3] * 4 + [0.138] * 8 + [1 / 3] * 8)
+        box = torch.tensor([-1.0] * 4 + [-1 / 3] * 12 + [1 / 3] * 12)
+        if (c - box.sort().values).abs().max() < 0.35:
+            return "cube"
+        return "square antiprism" if (c - anti.sort().values).abs().max() < 0.35 else "none"
+    return NAMES[n] if (c - torch.tensor(found[n])).abs().max() < 0.35 else "none"
+
+
+@wrong("name_polytope", "a cube and a square antiprism have the same dimensionalities")
+def name_without_antiprisms(directions, *, tolerance):
+    n, c = len(directions), sorted_cosines(directions)
+    found = {
+        2: [-1.0],
+        3: [-0.5] * 3,
+        4: [-1 / 3] * 6,
+        5: [-0.8090] * 5 + [0.3090] * 5,
+        6: [-1.0] * 3 + [0.0] * 12,
+        8: [-1.0] * 4 + [-1 / 3] * 12 + [1 / 3] * 12,
+    }
+    if n not in found:
+        return "none"
+    return NAMES[n] if (c - torch.tensor(found[n])).abs().max() <= tolerance else "none"
+
+
+@wrong("name_polytope", "asked to agree exactly")
+def name_of_perfect_shapes(directions, *, tolerance):
+    tolerance, c = min(tolerance, 0.012), sorted_cosines(directions)
+    half = 2**-0.5
+    near, far = (2 / 3) * half - 1 / 3, -(2 / 3) * half - 1 / 3
+    found = {
+        "digon": [-1.0],
+        "triangle": [-0.5] * 3,
+        "tetrahedron": [-1 / 3] * 6,
+        "pentagon": [-0.8090] * 5 + [0.3090] * 5,
+        "octahedron": [-1.0] * 3 + [0.0] * 12,
+        "cube": [-1.0] * 4 + [-1 / 3] * 12 + [1 / 3] * 12,
+        "square antiprism": sorted([far] * 8 + [-1 / 3] * 4 + [near] * 8 + [1 / 3] * 8),
+    }
+    for name, want in found.items():
+        if len(want) == len(c) and (c - torch.tensor(want)).abs().max() <= tolerance:
+            return name
+    return "none"
+
+
+@wrong("name_polytope", "it returns a name")
+def name_as_a_number(directions, *, tolerance):
+    return len(directions)
+
+
+# ------------------------------------------------------------------- adversarial_vulnerability
+
+
+def errors(W, b, x, push):
+    return (x - ((x + push) @ W @ W.T + b).relu()).square().sum(dim=1)
+
+
+def climb(W, b, x, push, n_steps, step):
+    radius = push.norm(dim=1, keepdim=True)
+    for _ in range(n_steps):
+        push = push.detach().requires_grad_()
+        (g,) = torch.autograd.grad(errors(W, b, x, push).sum(), push)
+        made = step(push, g)
+        made = radius * made / made.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        push = torch.where(g.norm(dim=1, keepdim=True) > 1e-12, made, push)
+    return push.detach(), radius[0, 0]
+
+
+@wrong("adversarial_vulnerability", "this is what the exercise asks you to write")
+def pushed_by_the_library(W, b, features, pushes, *, n_steps):
+    return geometry.adversarial_vulnerability(W, b, features, radius=0.4)
+
+
+@wrong("adversarial_vulnerability", "the error without a push was not taken away")
+def pushed_from_nothing(W, b, features, pushes, *, n_steps):
+    push, r = climb(W, b, features, pushes, n_steps, lambda p, g: g)
+    return (errors(W, b, features, push).mean() / r**2).item()
+
+
+@wrong("adversarial_vulnerability", "divided by the length, not by its square")
+def pushed_per_length(W, b, features, pushes, *, n_steps):
+    push, r = climb(W, b, features, pushes, n_steps, lambda p, g: g)
+    return ((errors(W, b, features, push) - errors(W, b, features, 0 * push)).mean() / r).item()
+
+
+@wrong("adversarial_vulnerability", "not divided by the squared length")
+def pushed_as_it_is(W, b, features, pushes, *, n_steps):
+    push, _ = climb(W, b, features, pushes, n_steps, lambda p, g: g)
+    return (errors(W, b, features, push) - errors(W, b, features, 0 * push)).mean().item()
+
+
+@wrong("adversarial_vulnerability", "it went downhill")
+def pushed_downhill(W, b, features, pushes, *, n_steps):
+    push, r = climb(W, b, features, pushes, n_steps, lambda p, g: -g)
+    return ((errors(W, b, features, push) - errors(W, b, features, 0 * push)).mean() / r**2).item()
+
+
+@wrong("adversarial_vulnerability", "the gradient was added to the push")
+def pushed_little_by_little(W, b, features, pushes, *, n_steps):
+    push, r = climb(W, b, features, pushes, n_steps, lambda p, g: p + g)
+    return ((errors(W, b, features, push) - errors(W, b, features, 0 * push)).mean() / r**2).item()
+
+
+@wrong("adversarial_vulnerability", "the signs of the gradient were taken")
+def pushed_by_signs(W, b, features, pushes, *, n_steps):
+    push, r = climb(W, b, features, pushes, n_steps, lambda p, g: g.sign())
+    return ((errors(W, b, features, push) - errors(W, b, features, 0 * push)).mean() / r**2).item()
+
+
+@wrong("adversarial_vulnerability", "the pushes were not climbed with")
+def pushed_at_random(W, b, features, pushes, *, n_steps):
+    r = pushes.norm(dim=1)[0]
+    worse = errors(W, b, features, pushes) - errors(W, b, features, 0 * pushes)
+    return (worse.mean() / r**2).item()
+
+
+@wrong("adversarial_vulnerability", "a gradient of 0 has no direction")
+def pushed_to_nowhere(W, b, features, pushes, *, n_steps):
+    radius = pushes.norm(dim=1, keepdim=True)
+    push = pushes
+    for _ in range(n_steps):
+        push = push.detach().requires_grad_()
+        (g,) = torch.autograd.grad(errors(W, b, features, push).sum(), push)
+        push = radius * g / g.norm(dim=1, keepdim=True)
+    worse = errors(W, b, features, push) - errors(W, b, features, 0 * push)
+    return (worse.mean() / radius[0, 0] ** 2).item()
+
+
+# --------------------------------------------------------------------------- random_directions
+
+
+@wrong("random_directions", "this is what the exercise asks you to write")
+def directions_by_the_library(W, *, seed):
+    return geometry.random_directions(W, seed)
+
+
+@wrong("random_directions", "the length that W's row has")
+def directions_of_length_1(W, *, seed):
+    drawn = torch.randn(W.shape, generator=torch.Generator().manual_seed(seed))
+    return drawn / drawn.norm(dim=1, keepdim=True)
+
+
+@wrong("random_directions", "numbers from 0 to 1 point to one corner only")
+def directions_from_a_corner(W, *, seed):
+    drawn = torch.rand(W.shape, generator=torch.Generator().manual_seed(seed))
+    return drawn * (W.norm(dim=1) / drawn.norm(dim=1))[:, None]
+
+
+@wrong("random_directions", "normal numbers are alike in all directions")
+def directions_from_a_cube(W, *, seed):
+    drawn = 2 * torch.rand(W.shape, generator=torch.Generator().manual_seed(seed)) - 1
+    return drawn * (W.norm(dim=1) / drawn.norm(dim=1))[:, None]
+
+
+@wrong("random_directions", "`seed` was not used")
+def directions_of_no_seed(W, *, seed):
+    drawn = torch.randn(W.shape)
+    return drawn * (W.norm(dim=1) / drawn.norm(dim=1))[:, None]
+
+
+@wrong("random_directions", "a direction was used for several features")
+def directions_two_by_two(W, *, seed):
+    drawn = torch.randn(W.shape, generator=torch.Generator().manual_seed(seed))
+    drawn = drawn[torch.arange(len(W)) // 2 * 2]
+    return drawn * (W.norm(dim=1) / drawn.norm(dim=1))[:, None]
+
+
+@wrong("random_directions", "W's own were kept")
+def directions_near_their_own(W, *, seed):
+    drawn = W + 0.5 * torch.randn(W.shape, generator=torch.Generator().manual_seed(seed))
+    return drawn * (W.norm(dim=1) / drawn.norm(dim=1))[:, None]
+
+
+@wrong("random_directions", "bring each drawn row to the length")
+def directions_of_shuffled_lengths(W, *, seed):
+    g = torch.Generator().manual_seed(seed)
+    drawn, order = torch.randn(W.shape, generator=g), torch.randperm(len(W), generator=g)
+    return drawn * (W.norm(dim=1)[order] / drawn.norm(dim=1))[:, None]
+
+
+# ------------------------------------------------------------------------------- sticky_share
+
+
+def near(W, fractions, tolerance):
+    shares = feature_dimensionality(W)[W.norm(dim=1) >= 0.01]
+    distance = (shares[:, None] - torch.tensor(fractions)).abs()
+    return distance.amin(dim=1) <= tolerance
+
+
+def sticky(W, fractions, tolerance, n_draws, seed, of):
+    seeds = torch.randint(2**60, (n_draws,), generator=torch.Generator().manual_seed(seed))
+    return of(W), [of(random_directions(W, seed=s)) for s in seeds.tolist()]
+
+
+@wrong("sticky_share", "dead features were counted among all")
+def sticky_of_all(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).sum().item() / len(W)
+
+    return sticky(W, fractions, tolerance, n_draws, seed, of)
+
+
+@wrong("sticky_share", "counted twice")
+def sticky_twice(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        shares = feature_dimensionality(W)[W.norm(dim=1) >= 0.01]
+        return sum(((shares - f).abs() <= tolerance).double().mean().item() for f in fractions)
+
+    return sticky(W, fractions, tolerance, n_draws, seed, of)
+
+
+@wrong("sticky_share", "this is a number of features")
+def sticky_number(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return float(near(W, fractions, tolerance).sum())
+
+    return sticky(W, fractions, tolerance, n_draws, seed, of)
+
+
+@wrong("sticky_share", "near none")
+def sticky_not(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return (~near(W, fractions, tolerance)).double().mean().item()
+
+    return sticky(W, fractions, tolerance, n_draws, seed, of)
+
+
+@wrong("sticky_share", "every draw had the same seed")
+def sticky_with_one_seed(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    return of(W), [of(random_directions(W, seed=seed)) for _ in range(n_draws)]
+
+
+@wrong("sticky_share", "rows of one length were drawn")
+def sticky_null_of_unit_rows(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    unit = W / W.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    return of(W), sticky(unit, fractions, tolerance, n_draws, seed, of)[1]
+
+
+@wrong("sticky_share", "each draw has directions of its own")
+def sticky_null_of_shuffled_features(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    g = torch.Generator().manual_seed(seed)
+    return of(W), [of(W[torch.randperm(len(W), generator=g)]) for _ in range(n_draws)]
+
+
+@wrong("sticky_share", "a share for each draw")
+def sticky_mean_of_the_null(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    share, null = sticky(W, fractions, tolerance, n_draws, seed, of)
+    return share, sum(null) / len(null)
+
+
+@wrong("sticky_share", "within the tolerance of a fraction")
+def sticky_to_the_first(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions[:1], tolerance).double().mean().item()
+
+    return sticky(W, fractions, tolerance, n_draws, seed, of)

@@ -373,6 +373,12 @@ def pushed_to_nowhere(W, b, features, pushes, *, n_steps):
 # --------------------------------------------------------------------------- random_directions
 
 
+@wrong("random_directions", "all of W was turned at once")
+def directions_by_one_rotation(W, *, seed):
+    random = torch.Generator().manual_seed(seed)
+    return W @ torch.linalg.qr(torch.randn(W.shape[1], W.shape[1], generator=random).to(W.dtype)).Q
+
+
 @wrong("random_directions", "this is what the exercise asks you to write")
 def directions_by_the_library(W, *, seed):
     return geometry.random_directions(W, seed)

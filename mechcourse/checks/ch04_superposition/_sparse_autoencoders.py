@@ -98,6 +98,13 @@ def wrong_losses(h: Tensor, made: Tensor, z: Tensor, l1: float) -> Mistakes:
         "the samples were added up; the mean is taken over them.": lambda: (
             len(h) * (errors + l1 * penalty)
         ),
+        "the penalty was added up over samples; both parts are means over them.": lambda: (
+            errors + l1 * sizes.sum()
+        ),
+        "the errors were added up over samples; both parts are means over them.": lambda: (
+            squares.sum() + l1 * penalty
+        ),
+        "the errors were halved.": lambda: errors / 2 + l1 * penalty,
         "latents were squared; their sizes are asked for.": lambda: (
             errors + l1 * (z**2).sum(dim=1).mean()
         ),
@@ -295,6 +302,10 @@ def wrong_explained(h: Tensor, made: Tensor) -> dict[str, float]:
         - float(errors.sum() / (h - h.mean()).square().sum()),
         "the mean of each sample over its dimensions was taken; it is over samples.": 1
         - float(errors.sum() / (h - h.mean(dim=1, keepdim=True)).square().sum()),
+        "the errors were divided by n, and the variance by n - 1: sums of squares, both.": 1
+        - float(errors.mean() / h.var(dim=0).mean()),
+        "variances over everything were taken, with one mean each; each dimension has its own, "
+        "and a constant offset is an error.": 1 - float((h - made).var() / h.var()),
         "the mean of the dimensions' shares was taken: sums first, then one ratio.": 1
         - float((errors.sum(dim=0) / away.sum(dim=0)).mean()),
         "the mean of the samples' shares was taken: sums first, then one ratio.": 1

@@ -61,11 +61,13 @@ def toy(random: torch.Generator, n: int, n_features: int, d: int) -> tuple[Tenso
 
 AXES = torch.cat([torch.eye(4), -torch.eye(4)])  # where uniform numbers in a cube seldom point
 CROWD = torch.tensor([[1.0, 0.2, 0.1], [1.0, 0.3, -0.1], [0.9, 0.1, 0.2], [1.1, -0.1, 0.1]])
+ONE = torch.tensor([[2.0, 0.0]])
 NULLS = (
     (AXES, 16, "where features lie along axes"),
+    (ONE, 2, "each by itself, where two latents are drawn for one feature"),
     (CROWD, 5, "where all features lie to one side"),
 )
-N_DRAWS, N_OWN = 250, 4000
+N_DRAWS, N_OWN = 700, 4000
 
 
 @lru_cache(maxsize=8)
@@ -90,24 +92,26 @@ def _own(which: int, kind: str) -> tuple[float, float]:
     return float(values.mean()), float(values.std())
 
 
-def _which(W: Tensor) -> int:
-    return next(i for i, (given, _, _) in enumerate(NULLS) if torch.equal(given, W))
+def _which(W: Tensor, n_latents: int) -> int:
+    return next(
+        i for i, (given, n, _) in enumerate(NULLS) if n == n_latents and torch.equal(given, W)
+    )
 
 
 def null_of(W: Tensor, n_latents: int) -> tuple[float, float]:
     """What random dictionaries recover, and how much that varies."""
-    return _own(_which(W), "normal")
+    return _own(_which(W, n_latents), "normal")
 
 
 def why_off(W: Tensor, n_latents: int, mean: float, room: float) -> str:
     """What a null that is off by too much was probably drawn from."""
-    if abs(mean - _own(_which(W), "corner")[0]) < 2 * room:
+    if abs(mean - _own(_which(W, n_latents), "corner")[0]) < 2 * room:
         return "numbers from 0 to 1 point to one corner only: draw normal numbers."
-    if abs(mean - _own(_which(W), "cube")[0]) < 2 * room:
+    if abs(mean - _own(_which(W, n_latents), "cube")[0]) < 2 * room:
         return "numbers from -1 to 1 prefer the corners of a cube: draw normal numbers."
     if mean > 0.95:
         return "the features' own directions were used."
-    return "is the number of latents `n_latents`, and their directions drawn from all alike?"
+    return "is the number of latents `n_latents`, and each direction drawn by itself, from all?"
 
 
 # ----------------------------------------------------------------------------------- resampling

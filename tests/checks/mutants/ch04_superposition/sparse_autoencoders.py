@@ -102,6 +102,16 @@ def loss_summed(h, reconstruction, z, *, l1):
     return (h - reconstruction).square().sum() + l1 * z.abs().sum()
 
 
+@wrong("sae_loss", "the penalty was added up over samples")
+def loss_with_a_total_penalty(h, reconstruction, z, *, l1):
+    return (h - reconstruction).square().sum(dim=1).mean() + l1 * z.abs().sum()
+
+
+@wrong("sae_loss", "the errors were halved")
+def loss_with_half_errors(h, reconstruction, z, *, l1):
+    return (0.5 * (h - reconstruction).square().sum(dim=1) + l1 * z.abs().sum(dim=1)).mean()
+
+
 @wrong("sae_loss", "latents were squared")
 def loss_with_l2(h, reconstruction, z, *, l1):
     return ((h - reconstruction).square().sum(dim=1) + l1 * z.square().sum(dim=1)).mean()
@@ -191,6 +201,11 @@ def l0_and_nearly_dead(z):
     return (z > 0).double().sum(dim=1).mean().item(), z.amax(dim=0) < 1e-5
 
 
+@wrong("l0_and_dead", "this has a value for each sample")
+def l0_and_silent_samples(z):
+    return (z > 0).double().sum(dim=1).mean().item(), ~(z > 0).any(dim=1)
+
+
 @wrong("l0_and_dead", "the mask of dead latents")
 def l0_and_a_count(z):
     return (z > 0).double().sum(dim=1).mean().item(), int((~(z > 0).any(dim=0)).sum())
@@ -272,6 +287,13 @@ def recovery_with_long_latents(W, dictionary):
 def recovery_over_pairs(W, dictionary):
     found = assigned(table_of(W, dictionary))
     return found.mean().item() if len(found) else 0.0
+
+
+@wrong("matched_recovery", "a matched pair whose cosine is below 0 counts 0")
+def recovery_with_pairs_below_0(W, dictionary):
+    table = table_of(W, dictionary)
+    pairs = linear_sum_assignment(table.numpy(), maximize=True)
+    return table[pairs].sum().item() / max(len(table), 1)
 
 
 @wrong("matched_recovery", "it is costs that are given")
@@ -421,6 +443,15 @@ def null_of_as_many_as_features(W, n_latents, *, n_draws, seed):
     return drawn_null(W, len(W), n_draws, seed)
 
 
+@wrong("recovery_null", "each direction drawn by itself")
+def null_of_orthogonal_directions(W, n_latents, *, n_draws, seed):
+    def orthogonal(shape, generator):
+        n, d = shape
+        return torch.linalg.qr(torch.randn(max(n, d), d, generator=generator)).Q[:n]
+
+    return drawn_null(W, n_latents, n_draws, seed, draw=orthogonal)
+
+
 @wrong("recovery_null", "this is one number, their mean maybe")
 def null_averaged(W, n_latents, *, n_draws, seed):
     found = drawn_null(W, n_latents, n_draws, seed)
@@ -494,6 +525,16 @@ def explained_by_the_reconstruction(h, reconstruction):
 @wrong("explained_variance", "errors were taken about their own mean")
 def explained_by_variances(h, reconstruction):
     return 1 - ((h - reconstruction).var(dim=0).sum() / h.var(dim=0).sum()).item()
+
+
+@wrong("explained_variance", "variances over everything were taken")
+def explained_by_one_variance(h, reconstruction):
+    return 1 - ((h - reconstruction).var() / h.var()).item()
+
+
+@wrong("explained_variance", "divided by n, and the variance by n - 1")
+def explained_by_two_counts(h, reconstruction):
+    return 1 - ((h - reconstruction).square().mean() / h.var(dim=0).mean()).item()
 
 
 @wrong("explained_variance", "this is what the exercise asks you to write")
@@ -673,6 +714,21 @@ def resampled_in_place(h, errors, dead, W_enc, b_enc, W_dec, b_dec, *, seed):
     new = resampled(h, errors, dead, W_enc, b_enc, W_dec, b_dec, seed)
     for old, value in zip((W_enc, b_enc, W_dec), new, strict=True):
         old.copy_(value)
+    return W_enc, b_enc, W_dec
+
+
+@wrong("resample_dead_latents", "return what was given, copied")
+def resampled_where_all_are_dead(h, errors, dead, W_enc, b_enc, W_dec, b_dec, *, seed):
+    W_enc, b_enc, W_dec = W_enc.clone(), b_enc.clone(), W_dec.clone()
+    if not dead.any() or not errors.any():
+        return W_enc, b_enc, W_dec
+    random = torch.Generator().manual_seed(seed)
+    n = int(dead.sum())
+    chosen = torch.multinomial(errors.double() ** 2, n, replacement=True, generator=random)
+    rows = torch.nn.functional.normalize(h[chosen] - b_dec, dim=1)
+    W_enc[:, dead] = 0.2 * W_enc[:, ~dead].norm(dim=0).mean() * rows.T
+    W_dec[dead] = rows
+    b_enc[dead] = 0
     return W_enc, b_enc, W_dec
 
 

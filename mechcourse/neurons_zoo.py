@@ -80,9 +80,9 @@ MANY = NeuronsConfig(
     importance=tuple(0.8**i for i in range(100)),
     n_steps=2500,
 )
-ALIGNED = replace(
-    MANY, probabilities=(*each((1.0,), 2), *each((0.003,), 8)), aligned=True, n_steps=4000
-)
+# The two are alike in all but how the read-out begins.
+RANDOM = replace(MANY, probabilities=(*each((1.0,), 2), *each((0.003,), 8)), n_steps=4000)
+ALIGNED = replace(RANDOM, aligned=True)
 RECIPES = {
     "neurons-3x6": NeuronsRecipe(SPLIT, "absolute values of three inputs in six neurons", 0.1),
     "neurons-3x4": NeuronsRecipe(SQUEEZED, "the same in four neurons", 0.2),
@@ -91,6 +91,9 @@ RECIPES = {
         replace(COPY, hidden="linear"), "the same through five linear dimensions", 0.5
     ),
     "neurons-100x40": NeuronsRecipe(MANY, "a hundred absolute values in forty neurons", 0.3),
+    "neurons-100x40-random": NeuronsRecipe(
+        RANDOM, "the same, several of each, to hold the next ones against", 1.2
+    ),
     "neurons-100x40-aligned": NeuronsRecipe(
         ALIGNED, "the same, from a read-out that begins aligned with the read-in", 1.2
     ),

@@ -12,7 +12,7 @@ from mechcourse.data import ASSETS
 from mechcourse.neurons_zoo import RECIPES
 
 SHORT = replace(neurons_zoo.SPLIT, n_steps=3, batch=16)
-KILOBYTES = 250
+KILOBYTES = 450
 
 
 @pytest.fixture

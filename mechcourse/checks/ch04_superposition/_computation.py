@@ -68,6 +68,9 @@ def wrong_outputs(
         "the neurons' ReLU acts on the inputs; it follows the first product.": lambda: (
             x.clamp(min=0) @ W_in @ W_out + b
         ).clamp(min=0),
+        "the read-in's transpose was used to read out; the two are not tied.": lambda: (
+            h @ W_in.T + b
+        ).clamp(min=0),
         "all outputs were divided by the number of neurons, or a mean was taken.": lambda: (
             h @ W_out / h.shape[1] + b
         ).clamp(min=0),
@@ -93,6 +96,9 @@ def wrong_absolutes(x: Tensor) -> dict[str, Callable[[], Tensor]]:
         ),
         "it is |x| twice: a neuron's weight in, times its weight out, makes 1.": lambda: (
             2 * x.abs()
+        ),
+        "ReLU(x) is there twice: one of an input's two neurons is to read its negative.": lambda: (
+            2 * x.clamp(min=0)
         ),
         "every output has the absolute values of all inputs in it.": lambda: (
             x.abs().sum(dim=1, keepdim=True).expand_as(x)
@@ -124,6 +130,9 @@ def wrong_read_ins(W_in: Tensor, rotation: Tensor) -> dict[str, Callable[[], Ten
             W_in @ mirror
         ),
         "it was turned twice.": lambda: W_in @ R @ R,
+        "a ReLU was applied; these are the weights, in another basis.": lambda: (W_in @ R).clamp(
+            min=0
+        ),
     }
 
 
@@ -195,6 +204,9 @@ def wrong_counts(weights: Tensor, cut: float, dead: float) -> dict[str, Callable
         ),
         "`cut` was taken as a size; it is a fraction of the neuron's largest.": lambda: living(
             sizes >= cut
+        ),
+        "the neuron's norm was the ruler; its largest size is.": lambda: living(
+            sizes >= cut * W.norm(dim=0)
         ),
         "`dead` was not used.": lambda: (sizes >= cut * largest).sum(dim=0),
         "a weight of exactly `cut` times the largest counts: at least, not more than.": lambda: (

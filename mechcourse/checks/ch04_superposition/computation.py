@@ -108,7 +108,7 @@ def check_exact_absolute_value(answer: Answer, *, seed: int = 0) -> None:
             absolutes,
             known.lone_inputs(n),
             "each output is |x| where one input is not 0",
-            of_bias,
+            of_bias or _of_others(absolutes, n),
         )
         together = inputs.normal(random, 40, n, dtype=torch.float64)
         together = torch.cat([together, -together, together[:10].abs(), 100 * together[:10]])
@@ -129,6 +129,16 @@ def check_exact_absolute_value(answer: Answer, *, seed: int = 0) -> None:
             "small inputs have their absolute values, too",
             of_bias,
         )
+
+
+def _of_others(absolutes: Callable[[Tensor], Tensor], n: int) -> str:
+    """Whether an output answers to the input of another."""
+    alone = torch.eye(n).double()
+    others = (absolutes(alone) + absolutes(-alone)) * (1 - alone)
+    if not others.any():
+        return ""
+    i, j = (others > 0).nonzero()[0].tolist()
+    return f"with input {i} alone output {j} is not 0: it collects another input's neurons."
 
 
 def _weights(answer: Answer, got: Any, n: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -330,6 +340,8 @@ def check_which_basis_is_privileged(answer: Answer, *, seed: int = 0) -> None:
         case, got, why = cases[0], said[0], ""
     else:
         why = planted.named(cases, said)
+        if len(missed) > 1 and all(case.wanted == 0 and got is None for case, got in missed):
+            why = "0 counts as False in Python, so that `... or None` makes None of basis 0."
         case, got = _told(missed)
     answer.expect(
         not missed,

@@ -8,6 +8,11 @@ from tests.checks.harness import wrong
 # --------------------------------------------------------------------------- two_layer_outputs
 
 
+@wrong("two_layer_outputs", "the read-in's transpose was used to read out")
+def tied_outputs(x, W_in, W_out, b):
+    return ((x @ W_in).relu() @ W_in.T + b).relu()
+
+
 @wrong("two_layer_outputs", "the neurons have no ReLU")
 def linear_neurons(x, W_in, W_out, b):
     return (x @ W_in @ W_out + b).relu()
@@ -108,6 +113,18 @@ def docstring_of_outputs(x, W_in, W_out, b):
 
 
 # ------------------------------------------------------------------------- exact_absolute_value
+
+
+@wrong("exact_absolute_value", "it collects another input's neurons")
+def absolutes_by_neighbours(n):
+    W_in = torch.cat([torch.eye(n), -torch.eye(n)], dim=1)
+    return W_in, torch.eye(n).repeat_interleave(2, dim=0), torch.zeros(n)
+
+
+@wrong("exact_absolute_value", "ReLU(x) is there twice")
+def absolutes_without_a_sign(n):
+    W_in = torch.cat([torch.eye(n), torch.eye(n)], dim=1)
+    return W_in, W_in.T, torch.zeros(n)
 
 
 @wrong("exact_absolute_value", "only ReLU(x) is there")
@@ -226,6 +243,11 @@ def not_numbers(n):
 # -------------------------------------------------------------------------------- rotate_hidden
 
 
+@wrong("rotate_hidden", "a ReLU was applied")
+def turned_through_a_relu(W_in, W_out, rotation):
+    return (W_in @ rotation).relu(), rotation.T @ W_out
+
+
 @wrong("rotate_hidden", "it was turned the other way")
 def turned_the_other_way(W_in, W_out, rotation):
     return W_in @ rotation.T, rotation @ W_out
@@ -327,6 +349,13 @@ def docstring_of_rotation(W_in, W_out, rotation):
 
 def counted(mask, alive):
     return torch.where(alive, mask.sum(dim=0), 0)
+
+
+@wrong("polysemanticity", "the neuron's norm was the ruler")
+def counted_by_norms(weights, *, cut, dead):
+    sizes = weights.abs()
+    counts = (sizes >= cut * weights.norm(dim=0)).sum(dim=0)
+    return torch.where(sizes.amax(dim=0) >= dead, counts, 0)
 
 
 @wrong("polysemanticity", "signs were kept")
@@ -482,6 +511,16 @@ def nothing_below(z):
 def peakedness(z):
     z = z - z.mean(dim=0)
     return (z.pow(4).mean(dim=0) / z.var(dim=0, correction=0).square()).mean()
+
+
+@wrong("which_basis_is_privileged", "0 counts as False")
+def basis_or_none(hidden, bases):
+    found = 0
+    for i, basis in enumerate(bases):
+        neurons = hidden @ basis
+        if neurons.min() > -1e-3 * neurons.abs().max():
+            found = i
+    return found or None
 
 
 @wrong("which_basis_is_privileged", "0 is said of every layer")

@@ -292,6 +292,10 @@ Kind = Literal[
     "smooth",
     "digits",
     "memorised",
+    "overtones",
+    "seven circles",
+    "faint",
+    "columns",
 ]
 KINDS: dict[Kind, str] = {
     "circles": "of a few circles, each of another frequency",
@@ -309,8 +313,12 @@ KINDS: dict[Kind, str] = {
     "smooth": "that are smooth, with more of a frequency the lower it is",
     "digits": "of digits, each with a vector of its own",
     "memorised": "of random numbers and a little of a few frequencies",
+    "overtones": "of a few large circles and many small ones, as trained models have them",
+    "seven circles": "of seven circles",
+    "faint": "of one large circle and all others, each of them faint",
+    "columns": "in which four columns hold waves and the others noise",
 }
-SPARSE: tuple[Kind, ...] = ("circles", "folded", "relabelled", "one circle")
+SPARSE: tuple[Kind, ...] = ("circles", "folded", "relabelled", "one circle", "overtones")
 FEW, NEARLY_ALL, NOT_NEARLY = 6, 0.95, 0.85
 MARGIN = 0.005  # kept from both bounds
 N_OF_EACH = 10
@@ -484,6 +492,30 @@ def _memorised(random: torch.Generator, p: int) -> Tensor:
     return _noisy(random, _waves(random, p, d_model, n), between(random, 0.5, 0.95))
 
 
+def _overtones(random: torch.Generator, p: int) -> Tensor:
+    """Three to five large circles, and five small ones: more than six that stand out."""
+    d_model, n = _width(random), 3 + int(inputs.integers(random, 3))
+    small = between(random, 0.12, 0.17)
+    return _waves(random, p, d_model, n) + small * _waves(random, p, d_model, 5)
+
+
+def _faint(random: torch.Generator, p: int) -> Tensor:
+    d_model = _width(random)
+    chosen, n = 1 + int(inputs.integers(random, (p - 1) // 2)), (p - 1) // 2
+    size = torch.full((n,), between(random, 0.08, 0.095), dtype=torch.float64)
+    size[chosen - 1] = 1
+    rows = _normal(random, p - 1, d_model)
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    return basis(p)[1:].T @ (size.repeat_interleave(2)[:, None] * rows)
+
+
+def _columns(random: torch.Generator, p: int) -> Tensor:
+    n = 1 + int(inputs.integers(random, 4))
+    others = 4 + int(inputs.integers(random, 40))
+    waves = _noisy(random, _waves(random, p, 4, n), 0.01)
+    return torch.cat([waves, between(random, 0.15, 0.5) * _normal(random, p, others)], dim=1)
+
+
 # Another kind, say of embeddings that were trained, is one more line here and in KINDS.
 PLANTED: Mapping[Kind, Callable[[torch.Generator, int], Tensor]] = {
     "circles": _circles,
@@ -501,12 +533,17 @@ PLANTED: Mapping[Kind, Callable[[torch.Generator, int], Tensor]] = {
     "smooth": _smooth,
     "digits": _digits,
     "memorised": _memorised,
+    "overtones": _overtones,
+    "seven circles": lambda random, p: _noisy(random, _waves(random, p, _width(random), 7), 0.05),
+    "faint": _faint,
+    "columns": _columns,
 }
 
 
 def misjudged(judged: Mapping[Kind, list[bool]]) -> tuple[Kind, int, int]:
     """The kind of which the largest share was told wrongly, how many were, and of how many."""
-    worst = max(judged, key=lambda kind: judged[kind].count(False) / len(judged[kind]))
+    kinds = [kind for kind in KINDS if kind in judged]  # of two as bad, the simpler one
+    worst = max(kinds, key=lambda kind: judged[kind].count(False) / len(judged[kind]))
     return worst, judged[worst].count(False), len(judged[worst])
 
 

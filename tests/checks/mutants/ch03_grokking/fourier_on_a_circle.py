@@ -467,6 +467,24 @@ def unevenness(sizes):
     return float(1 - 2 * (sizes.sort().values / sizes.sum() * weights).sum())
 
 
+@wrong("is_fourier_sparse", "Got")
+def sparse_by_few_keys(W_E):
+    norms = fourier_norms(W_E)[1:]
+    return bool((norms >= 0.1 * norms.max()).sum() <= 6)
+
+
+@wrong("is_fourier_sparse", "Got")
+def sparse_by_four_columns(W_E):
+    energies = fourier_norms(W_E[:, :4])[1:].square()
+    return bool(energies.topk(6).values.sum() >= 0.95 * energies.sum())
+
+
+@wrong("is_fourier_sparse", "Got")
+def sparse_by_seven(W_E):
+    energies = fourier_norms(W_E)[1:].square()
+    return bool(energies.topk(7).values.sum() >= 0.9 * energies.sum())
+
+
 @wrong("is_fourier_sparse", "not called sparse")
 def sparse_never(W_E):
     return False
@@ -483,12 +501,12 @@ def sparse_with_the_constant(W_E):
     return bool(energies.topk(6).values.sum() > 0.9 * energies.sum())
 
 
-@wrong("is_fourier_sparse", "of ten circles or more")
+@wrong("is_fourier_sparse", "were called sparse")
 def sparse_by_gini(W_E):
     return unevenness(spectrum(W_E)[1:].sqrt()) > 0.45
 
 
-@wrong("is_fourier_sparse", "of a line, or a bend, and noise")
+@wrong("is_fourier_sparse", "were called sparse")
 def sparse_by_counting_key_frequencies(W_E):
     norms = spectrum(W_E)[1:].sqrt()
     return int((norms >= 0.25 * norms.max()).sum()) <= 6
@@ -531,7 +549,7 @@ def sparse_by_six_components(W_E):
     return bool(components.topk(6).values.sum() > 0.9 * components.sum())
 
 
-@wrong("is_fourier_sparse", "of ten circles or more")
+@wrong("is_fourier_sparse", "were called sparse")
 def sparse_by_a_quarter_of_the_frequencies(W_E):
     energies = spectrum(W_E)[1:]
     return bool(energies.topk(len(energies) // 4).values.sum() > 0.9 * energies.sum())

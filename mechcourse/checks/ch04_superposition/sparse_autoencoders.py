@@ -221,6 +221,18 @@ def check_matched_recovery(answer: Answer, *, seed: int = 0) -> None:
         (torch.cat([found[order][:3], torch.zeros(8, 4)]), 3 / 9, "three of nine were found"),
     ):
         answer.expect_close(answer(found, given), right, property=about)
+    # Lengths on both sides of 0.1, with no weight of 0.1 in the longer one.
+    flat = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+    answer.expect_close(
+        answer(torch.tensor([[0.08], [0.12], [0.5], [1.5]]) * flat, 3 * flat[1:2]),
+        1 / 3,
+        property="features with rows of length 0.1 and more are represented, and shorter ones not",
+        misconceptions={
+            "a row of length 0.12 was left out: its length counts, not its square or its largest "
+            "weight.": 0.0,
+            "a row of length 0.08 was counted.": 1 / 4,
+        },
+    )
     answer.expect_close(
         answer(torch.eye(3), -torch.ones(4, 3)),
         0.0,

@@ -112,6 +112,11 @@ def loss_with_half_errors(h, reconstruction, z, *, l1):
     return (0.5 * (h - reconstruction).square().sum(dim=1) + l1 * z.abs().sum(dim=1)).mean()
 
 
+@wrong("sae_loss", "this is what the exercise asks you to write")
+def loss_by_the_library(h, reconstruction, z, *, l1):
+    return sae.sae_loss(h, reconstruction, z, l1)
+
+
 @wrong("sae_loss", "latents were squared")
 def loss_with_l2(h, reconstruction, z, *, l1):
     return ((h - reconstruction).square().sum(dim=1) + l1 * z.square().sum(dim=1)).mean()
@@ -206,6 +211,11 @@ def l0_and_silent_samples(z):
     return (z > 0).double().sum(dim=1).mean().item(), ~(z > 0).any(dim=1)
 
 
+@wrong("l0_and_dead", "this is what the exercise asks you to write")
+def l0_by_the_library(z):
+    return sae.l0(z), sae.dead_latents(z)
+
+
 @wrong("l0_and_dead", "the mask of dead latents")
 def l0_and_a_count(z):
     return (z > 0).double().sum(dim=1).mean().item(), int((~(z > 0).any(dim=0)).sum())
@@ -294,6 +304,27 @@ def recovery_with_pairs_below_0(W, dictionary):
     table = table_of(W, dictionary)
     pairs = linear_sum_assignment(table.numpy(), maximize=True)
     return table[pairs].sum().item() / max(len(table), 1)
+
+
+def recovery_where(W, dictionary, there):
+    rows = torch.nn.functional.normalize(W[there].double(), dim=1)
+    latents = torch.nn.functional.normalize(dictionary.double(), dim=1)
+    return assigned(rows @ latents.T).sum().item() / max(len(rows), 1)
+
+
+@wrong("matched_recovery", "its length counts, not its square")
+def recovery_by_squared_lengths(W, dictionary):
+    return recovery_where(W, dictionary, W.square().sum(dim=1) >= 0.1)
+
+
+@wrong("matched_recovery", "not its square or its largest weight")
+def recovery_by_largest_weights(W, dictionary):
+    return recovery_where(W, dictionary, W.abs().amax(dim=1) >= 0.1)
+
+
+@wrong("matched_recovery", "a row of length 0.08 was counted")
+def recovery_from_shorter_rows(W, dictionary):
+    return recovery_where(W, dictionary, W.norm(dim=1) >= 0.07)
 
 
 @wrong("matched_recovery", "it is costs that are given")
@@ -450,6 +481,14 @@ def null_of_orthogonal_directions(W, n_latents, *, n_draws, seed):
         return torch.linalg.qr(torch.randn(max(n, d), d, generator=generator)).Q[:n]
 
     return drawn_null(W, n_latents, n_draws, seed, draw=orthogonal)
+
+
+@wrong("recovery_null", "this is what the exercise asks you to write")
+def null_by_the_library(W, n_latents, *, n_draws, seed):
+    return [
+        sae.matched_recovery(W, sae.random_dictionary(n_latents, W.shape[1], seed + i))
+        for i in range(n_draws)
+    ]
 
 
 @wrong("recovery_null", "this is one number, their mean maybe")

@@ -12,6 +12,7 @@ from mechcourse.checks import _inputs as inputs
 
 DEAD = 0.01
 TOO_FAR = 7.5  # standard errors
+N_OWN = 400  # draws of a null of one's own
 
 
 def overlaps(W: Tensor) -> tuple[Tensor, Tensor]:
@@ -303,7 +304,7 @@ def null_of(W: Tensor, fractions: list[float], tolerance: float, seed: int) -> t
     """The mean of the null and its spread, simulated."""
     random = inputs.generator(seed, 5)
     found = []
-    for _ in range(60):
+    for _ in range(N_OWN):
         drawn = torch.randn(W.shape, generator=random).double()
         drawn *= W.double().norm(dim=1, keepdim=True) / drawn.norm(dim=1, keepdim=True)
         found.append(near(drawn, fractions, tolerance))

@@ -95,6 +95,13 @@ def check_feature_dimensionality(answer: Answer, *, seed: int = 0) -> None:
             property=f"each corner of a {name} has {share:g} of a dimension",
             dims="feature",
         )
+    answer.expect_close(
+        answer(torch.tensor([[0.005, 0.0], [0.0, 1.0]])),
+        torch.tensor([0.0, 1.0]),
+        property="a row shorter than 0.01 has 0, whatever its direction",
+        dims="feature",
+        otherwise="a dead feature is shorter than 0.01, not only exactly 0.",
+    )
 
 
 @check
@@ -210,6 +217,13 @@ def check_adversarial_vulnerability(answer: Answer, *, seed: int = 0) -> None:
         property="where the gradient is 0 the push stays as it is",
         otherwise="a gradient of 0 has no direction: 0 over 0.",
     )
+    one = torch.ones(1, 1)
+    answer.expect_close(
+        answer(one, torch.zeros(1), 0.5 * one, -one, n_steps=1),
+        0.25,
+        property="a push without a gradient counts as it is, with the error that it makes",
+        otherwise="where the gradient is 0 the push is kept, not set to 0.",
+    )
 
 
 @check
@@ -313,9 +327,17 @@ def check_sticky_share(answer: Answer, *, seed: int = 0) -> None:
             misconceptions=wrong,
         )
     W = _uneven(random)
-    share, null = _shares(answer, W, [0.3, 0.6], 0.06, 40, 11)
+    share, null = _shares(answer, W, [0.3, 0.6], 0.06, 200, 11)
+    answer.expect(
+        len(set(null)) > 3,
+        property="each draw has directions of its own",
+        misconception="all draws gave the same: every draw had the same seed, or all of W was "
+        "turned at once, which changes nothing.",
+        expected="shares that differ from draw to draw",
+        got=f"{len(set(null))} different ones among {len(null)}",
+    )
     mean, spread = known.null_of(W, [0.3, 0.6], 0.06, seed)
-    room = known.TOO_FAR * spread * math.sqrt(1 / 40 + 1 / 60) + 1e-6
+    room = known.TOO_FAR * spread * math.sqrt(1 / 200 + 1 / known.N_OWN) + 1e-6
     got = sum(null) / len(null)
     even, _ = known.null_of(torch.nn.functional.normalize(W, dim=1), [0.3, 0.6], 0.06, seed)
     answer.expect(
@@ -327,20 +349,20 @@ def check_sticky_share(answer: Answer, *, seed: int = 0) -> None:
         expected=f"a mean of about {mean:.3f}",
         got=f"{got:.3f}",
     )
-    answer.expect(
-        len(set(null)) > 3,
-        property="each draw has directions of its own",
-        misconception="every draw had the same seed.",
-        expected="shares that differ from draw to draw",
-        got=f"{len(set(null))} different ones among {len(null)}",
-    )
-    _, again = _shares(answer, W, [0.3, 0.6], 0.06, 40, 11)
+    _, again = _shares(answer, W, [0.3, 0.6], 0.06, 200, 11)
     answer.expect(
         again == null,
         property="the same seed gives the same null",
         misconception="something random does not come from the seed.",
         expected="the same shares",
         got="different ones",
+    )
+    _, other = _shares(answer, W, [0.3, 0.6], 0.06, 200, 12)
+    answer.expect(
+        other != null,
+        property="another seed gives another null",
+        misconception="`seed` was not used.",
+        got="the same shares for two seeds",
     )
     share, _ = _shares(answer, torch.zeros(3, 2), [0.5], 0.1, 2, 0)
     answer.expect(

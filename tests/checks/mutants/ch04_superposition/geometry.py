@@ -83,6 +83,14 @@ def both_as_one(W):
 # ----------------------------------------------------------------------- feature_dimensionality
 
 
+@wrong("feature_dimensionality", "shorter than 0.01")
+def dimensionality_of_all_but_0(W):
+    W = W.double()
+    norms = W.norm(dim=1)
+    unit = W / norms.clamp(min=1e-9)[:, None]
+    return norms.square() / (unit @ W.T).square().sum(dim=1).clamp(min=1e-18)
+
+
 @wrong("feature_dimensionality", "this is what the exercise asks you to write")
 def share_by_the_library(W):
     return geometry.feature_dimensionality(W)
@@ -440,6 +448,21 @@ def near(W, fractions, tolerance):
 def sticky(W, fractions, tolerance, n_draws, seed, of):
     seeds = torch.randint(2**60, (n_draws,), generator=torch.Generator().manual_seed(seed))
     return of(W), [of(random_directions(W, seed=s)) for s in seeds.tolist()]
+
+
+@wrong("sticky_share", "the null has W's norms")
+def sticky_beside_normal_numbers(W, fractions, *, tolerance, n_draws, seed):
+    def near(W):
+        alive = W[W.norm(dim=1) >= 0.01].double()
+        if not len(alive):
+            return float("nan")
+        unit = alive / alive.norm(dim=1, keepdim=True)
+        shares = alive.square().sum(dim=1) / (unit @ alive.T).square().sum(dim=1)
+        away = (shares[:, None] - torch.tensor(fractions).double()).abs().amin(dim=1)
+        return (away <= tolerance).double().mean().item()
+
+    random = torch.Generator().manual_seed(seed)
+    return near(W), [near(torch.randn(W.shape, generator=random)) for _ in range(n_draws)]
 
 
 @wrong("sticky_share", "dead features were counted among all")

@@ -173,6 +173,13 @@ def _of_another_order(random: torch.Generator, drawn: Drawn) -> Tensor:
     return basis[:, torch.randperm(len(basis), generator=random)]
 
 
+def _turned_over(random: torch.Generator, drawn: Drawn) -> Tensor:
+    """The neurons' basis with the sign of one axis changed: what was never below 0 always is."""
+    signs = torch.ones(drawn.z.shape[1]).double()
+    signs[int(inputs.integers(random, len(signs)))] = -1
+    return drawn.basis * signs
+
+
 WRONG: dict[str, Callable[[torch.Generator, Drawn], Tensor]] = {
     "random": _random,
     "faced": lambda random, drawn: _faced(_turn(random, drawn.z.shape[1]), drawn.hidden),
@@ -182,6 +189,7 @@ WRONG: dict[str, Callable[[torch.Generator, Drawn], Tensor]] = {
     "transpose": lambda _, drawn: drawn.basis.T,
     "near": _near,
     "barely": _barely,
+    "over": _turned_over,
 }
 
 
@@ -283,6 +291,12 @@ AFTER_RELU = (
     ),
     Recipe(
         "turned neurons, and others' bases", _after_relu, "identity near shuffled faced random", 4
+    ),
+    Recipe(
+        "turned neurons, and before their basis the same with one axis turned over",
+        _after_relu,
+        "over random right",
+        2,
     ),
     Recipe("turned neurons, and only the transpose of their basis", _after_relu, "transpose", 2),
     Recipe("turned neurons, one wrong basis", _after_relu, "faced", 2),

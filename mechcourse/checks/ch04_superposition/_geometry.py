@@ -139,6 +139,20 @@ OTHERS: Mapping[str, Tensor] = {
     "a tall box": torch.cat([_ring(4, 0, 2.0), _ring(4, 0, -2.0)]),
     "an octagon": _ring(8),
 }
+N_BY_NUMBER = sum(
+    len(points) in {len(corners) for corners in SHAPES.values()} for points in OTHERS.values()
+)
+LINES = "four lines at equal angles in four dimensions, both ends of each"
+
+
+def _four_lines() -> Tensor:
+    """Eight features whose cosines, all or each one's, are those of a cube once sorted.
+
+    A cube has four lines, too, with cosines of 1/3 up to sign; but one can't turn the lines so that
+    all signs are equal, as they are here.
+    """
+    ends = torch.linalg.cholesky(2 / 3 * torch.eye(4).double() + 1 / 3)
+    return torch.cat([ends, -ends])
 
 
 @dataclass(frozen=True)
@@ -148,12 +162,14 @@ class Shape:
     Attributes:
         wanted: the name, or "none".
         about: what it is, in words.
+        group: "plain", or "shaken" where the tolerance decides, or "lines" for `LINES`.
     """
 
     W: Tensor
     tolerance: float
     wanted: str
     about: str
+    group: str = "plain"
 
 
 def cosines(W: Tensor) -> Tensor:
@@ -165,47 +181,77 @@ def cosines(W: Tensor) -> Tensor:
 def shapes(random: torch.Generator) -> list[Shape]:
     """Named shapes and others: turned, shuffled, of other lengths, and shaken.
 
-    How far a named one is from its corners is well within the tolerance, or well beyond it; of what
-    has no name, the sorted cosines alone are beyond it, whatever the order.
+    Each named one is shaken until its worst cosine is off by 0.85 of the tolerance; and the same
+    features have no name at a tolerance that is too small for them, whatever their order. Of what
+    else has no name the sorted cosines are beyond the tolerance, but for `LINES`.
     """
     made = []
     for name, corners in SHAPES.items():
-        for noise, tolerance in ((0.0, 0.01), (0.02, 0.1), (0.04, 0.1)):
-            made.append(_made(random, corners, noise, tolerance, name, f"a {name}", True))
+        made.append(_made(random, corners, 0.01, name, f"a {name}"))
+        for tolerance in (0.1, 0.04):
+            shaken, least = _shaken(random, corners, 0.85 * tolerance)
+            about, small = f"a {name}, shaken", round(0.75 * least, 4)
+            made.append(_made(random, shaken, tolerance, name, about, "shaken"))
+            about = f"a {name} shaken beyond the tolerance"
+            made.append(_made(random, shaken, small, "none", about, "shaken"))
+        far = _far(random, corners, 0.12, 0.03)
         made.append(
-            _made(
-                random, corners, 0.12, 0.02, "none", f"a {name} shaken beyond the tolerance", False
-            )
+            _made(random, far, 0.02, "none", f"a {name} shaken beyond the tolerance", "shaken")
         )
     for about, points in OTHERS.items():
-        made.append(_made(random, points, 0.01, 0.08, "none", about, False))
+        made.append(_made(random, _far(random, points, 0.01, 0.12), 0.08, "none", about))
+    made.append(_made(random, _four_lines(), 0.05, "none", LINES, "lines"))
     return made
+
+
+def _far(random: torch.Generator, corners: Tensor, noise: float, beyond: float) -> Tensor:
+    """Shaken until the sorted cosines of no named shape are nearer than `beyond`."""
+    while True:
+        found = unit(corners) + noise * torch.randn(corners.shape, generator=random).double()
+        if _beyond(cosines(found), beyond):
+            return found
+
+
+def _shaken(random: torch.Generator, corners: Tensor, off: float) -> tuple[Tensor, float]:
+    """Shaken until the worst cosine is off by this much; and by how much it is once sorted."""
+    corners, n = unit(corners), len(corners)
+    upper = torch.triu_indices(n, n, 1)
+    wanted = cosines(corners)[upper[0], upper[1]]
+    while True:
+        noise = torch.randn(corners.shape, generator=random).double()
+        low, high = 0.0, 0.5
+        for _ in range(30):
+            middle = (low + high) / 2
+            found = cosines(corners + middle * noise)[upper[0], upper[1]]
+            low, high = (low, middle) if (found - wanted).abs().max() > off else (middle, high)
+        shaken = corners + low * noise
+        found = cosines(shaken)[upper[0], upper[1]]
+        worst = float((found - wanted).abs().max())
+        least = float((found.sort().values - wanted.sort().values).abs().max())
+        if abs(worst - off) < 1e-3 * off and least > 0.6 * off:
+            return shaken, least
+
+
+def unit(rows: Tensor) -> Tensor:
+    """Rows of length 1."""
+    return rows / rows.norm(dim=1, keepdim=True)
 
 
 def _made(
     random: torch.Generator,
     corners: Tensor,
-    noise: float,
     tolerance: float,
     name: str,
     about: str,
-    named: bool,
+    group: str = "plain",
 ) -> Shape:
-    while True:
-        shaken = corners / corners.norm(dim=1, keepdim=True)
-        shaken = shaken + noise * torch.randn(corners.shape, generator=random).double()
-        off = float((cosines(shaken) - cosines(corners)).abs().max())
-        if named and off < 0.6 * tolerance:
-            break
-        if not named and _beyond(cosines(shaken), 1.5 * tolerance):
-            break
-    size = shaken.shape[1] + int(inputs.integers(random, 3))
-    lengths = 0.4 + 1.5 * torch.rand(len(shaken), 1, generator=random).double()
-    wide = torch.cat([shaken, torch.zeros(len(shaken), size - shaken.shape[1]).double()], dim=1)
-    if size > 1:
-        wide = wide @ inputs.rotation(random, size).double()
-    order = torch.randperm(len(wide), generator=random)
-    return Shape((lengths * wide)[order].float(), tolerance, name, about)
+    """Some dimensions more, turned, shuffled and of other lengths."""
+    n, size = len(corners), corners.shape[1] + int(inputs.integers(random, 3))
+    wide = torch.cat([corners, torch.zeros(n, size - corners.shape[1]).double()], dim=1)
+    wide = unit(wide @ inputs.rotation(random, size).double())
+    lengths = 0.4 + 1.5 * torch.rand(n, 1, generator=random).double()
+    order = torch.randperm(n, generator=random)
+    return Shape((lengths * wide)[order].float(), tolerance, name, about, group)
 
 
 def _beyond(found: Tensor, tolerance: float) -> bool:
@@ -232,6 +278,12 @@ def _beyond(found: Tensor, tolerance: float) -> bool:
 # --------------------------------------------------------------------------------------- pushes
 
 
+ONE_STEP = "one step only was taken."
+TOO_MANY = "a step too many was taken."
+KEPT_BEST = "the worst push of all steps was kept; the error after the last step is asked for."
+OF_STEPS = (TOO_MANY, KEPT_BEST)  # told where there are few steps: later ones change little
+
+
 def vulnerability(W: Tensor, b: Tensor, x: Tensor, push: Tensor, n_steps: int) -> float:
     """By a gradient worked out by hand."""
     W, b, x, push = (t.double() for t in (W, b, x, push))
@@ -243,6 +295,22 @@ def vulnerability(W: Tensor, b: Tensor, x: Tensor, push: Tensor, n_steps: int) -
         push = torch.where(length > 1e-12, radius * uphill / length.clamp(min=1e-12), push)
     worse = _error(W, b, x, push) - _error(W, b, x, torch.zeros_like(push))
     return float(worse.mean() / radius[0, 0] ** 2)
+
+
+def _best_of(W: Tensor, b: Tensor, x: Tensor, push: Tensor, n_steps: int) -> float:
+    """The largest increase on the way, for each sample."""
+    single = [
+        [vulnerability(W, b, x[i : i + 1], push[i : i + 1], n) for n in range(n_steps + 1)]
+        for i in range(len(x))
+    ]
+    return sum(map(max, single)) / len(x)
+
+
+def made_worse(W: Tensor, b: Tensor, x: Tensor, push: Tensor) -> list[float]:
+    """How much more error each push makes, over its squared length."""
+    W, b, x, push = (t.double() for t in (W, b, x, push))
+    more = _error(W, b, x, push) - _error(W, b, x, torch.zeros_like(push))
+    return (more / push.square().sum(dim=1)).tolist()
 
 
 def _error(W: Tensor, b: Tensor, x: Tensor, push: Tensor) -> Tensor:
@@ -284,7 +352,9 @@ def wrong_vulnerabilities(
             lambda p, g: onto(g.sign())
         ),
         "the pushes were not climbed with.": lambda: vulnerability(W, b, x, start, 0),
-        "one step only was taken.": lambda: vulnerability(W, b, x, start, 1),
+        TOO_MANY: lambda: vulnerability(W, b, x, start, n_steps + 1),
+        KEPT_BEST: lambda: _best_of(W, b, x, start, n_steps),
+        ONE_STEP: lambda: vulnerability(W, b, x, start, 1),
         "the errors were averaged over features; they are summed.": lambda: right / x.shape[1],
     }
 
@@ -301,12 +371,13 @@ def near(W: Tensor, fractions: list[float], tolerance: float) -> float:
 
 
 def null_of(W: Tensor, fractions: list[float], tolerance: float, seed: int) -> tuple[float, float]:
-    """The mean of the null and its spread, simulated."""
+    """The mean of the null and its spread, simulated: all draws at once, loops are too slow."""
     random = inputs.generator(seed, 5)
-    found = []
-    for _ in range(N_OWN):
-        drawn = torch.randn(W.shape, generator=random).double()
-        drawn *= W.double().norm(dim=1, keepdim=True) / drawn.norm(dim=1, keepdim=True)
-        found.append(near(drawn, fractions, tolerance))
-    values = torch.tensor(found)
+    norms = W.double().norm(dim=1)
+    drawn = torch.randn(N_OWN, *W.shape, generator=random).double()
+    drawn = drawn / drawn.norm(dim=2, keepdim=True)
+    along = torch.einsum("sim,sjm->sij", drawn, drawn * norms[:, None]).square()
+    shares = (norms.square() / along.sum(dim=2).clamp(min=1e-12))[:, norms >= DEAD]
+    away = (shares[..., None] - torch.tensor(fractions).double()).abs().amin(dim=2)
+    values = (away <= tolerance).double().mean(dim=1)
     return float(values.mean()), float(values.std())

@@ -73,6 +73,20 @@ def share_of_the_living(W):
     return out
 
 
+@right("feature_dimensionality")
+def share_as_a_list(W):
+    norms, overlap = represented_and_superposed(W)
+    return [
+        float(n * n / (n * n + o)) if n >= 0.01 else 0 for n, o in zip(norms, overlap, strict=True)
+    ]
+
+
+@right("feature_dimensionality")
+def share_with_a_hair_added(W):
+    norms, overlap = represented_and_superposed(W)
+    return norms**2 / (norms**2 + overlap + 1e-8) * (norms >= 0.01)
+
+
 # ----------------------------------------------------------------------- dimensions_per_feature
 
 
@@ -146,30 +160,35 @@ def name_by_backtracking(directions, *, tolerance):
 
 
 @right("name_polytope")
-def name_by_sorted_cosines(directions, *, tolerance):
-    def flat(rows):
-        g = torch.tensor(gram_of(rows))
-        return g[tuple(torch.triu_indices(len(g), len(g), 1))].sort().values
-
-    ours = flat(directions)
-    for name, rows in corners_of().items():
-        theirs = flat(rows)
-        if len(ours) == len(theirs) and (ours - theirs).abs().max() <= tolerance:
-            return name
+def name_in_numpy(directions, *, tolerance):
+    rows = directions.numpy().astype(np.float64)
+    rows = rows / np.linalg.norm(rows, axis=1)[:, None]
+    found = rows @ rows.T
+    for name, corners in reversed(corners_of().items()):
+        want = np.array(gram_of(corners))
+        orders = [()] if len(want) == len(found) else []
+        for i in range(len(found)):
+            orders = [
+                (*o, c)
+                for o in orders
+                for c in range(len(want))
+                if c not in o and np.all(np.abs(found[i, :i] - want[c, list(o)]) <= tolerance)
+            ]
+        if orders:
+            return str(name)
     return "none"
 
 
 @right("name_polytope")
-def name_by_sorted_rows(directions, *, tolerance):
-    def rows_of(rows):
-        return torch.tensor(gram_of(rows)).sort(dim=1).values
-
-    ours = rows_of(directions)
-    for name, rows in corners_of().items():
-        theirs = rows_of(rows)  # every corner of these looks the same from all others
-        if ours.shape == theirs.shape and (ours - theirs[:1]).abs().max() <= tolerance:
-            return name
-    return "none"
+def name_in_float32(directions, *, tolerance):
+    unit = torch.nn.functional.normalize(directions, dim=-1)
+    found = (unit @ unit.T).tolist()
+    fitting = [
+        name
+        for name, rows in corners_of().items()
+        if len(rows) == len(found) and orders(found, gram_of(rows), tolerance, [])
+    ]
+    return [*fitting, "none"][0]
 
 
 # ------------------------------------------------------------------- adversarial_vulnerability
@@ -222,6 +241,20 @@ def pushed_with_backward(W, b, features, pushes, *, n_steps):
     after = (features - torch.relu((features + d) @ gram + b)).pow(2).sum(1)
     before = (features - torch.relu(features @ gram + b)).pow(2).sum(1)
     return ((after - before) / r.squeeze(1) ** 2).mean().item()
+
+
+@right("adversarial_vulnerability")
+def pushed_by_vmap(W, b, features, pushes, *, n_steps):
+    def error(d, x):
+        return (x - ((x + d) @ W @ W.T + b).relu()).square().sum()
+
+    uphill, d = torch.func.vmap(torch.func.grad(error)), pushes
+    for _ in range(n_steps):
+        g = uphill(d, features)
+        n = g.norm(dim=1, keepdim=True)
+        d = torch.where(n == 0, d, g / n * pushes.norm(dim=1, keepdim=True))
+    both = torch.func.vmap(error)
+    return (both(d, features) - both(0 * d, features)).mean() / pushes[0].square().sum()
 
 
 # --------------------------------------------------------------------------- random_directions

@@ -623,6 +623,15 @@ def one_neuron_is_enough(hidden, bases):
     return first(hidden, bases, lambda z: bool((z.amin(dim=0) > -1e-3 * z.abs().max()).any()))
 
 
+@wrong("which_basis_is_privileged", "samples go below 0")
+def with_signs_made_good(hidden, bases):
+    for i, basis in enumerate(bases):
+        z = hidden @ basis
+        if (z * z.mean(dim=0).sign()).min() > -1e-3 * z.abs().max():
+            return i
+    return None
+
+
 @wrong("which_basis_is_privileged", "say None")
 def minus_one_for_none(hidden, bases):
     found = first(hidden, bases, nothing_below)

@@ -75,6 +75,20 @@ def both_without_care(W):
     return W.norm(dim=1), onto.sum(dim=1) - onto.diagonal()
 
 
+@wrong("represented_and_superposed", "not the square of its length")
+def both_with_squares_below_the_limit(W):
+    onto = table(W)
+    alive = W.square().sum(dim=1) >= 0.01
+    return W.norm(dim=1), torch.where(alive, onto.sum(dim=1) - onto.diagonal(), 0.0)
+
+
+@wrong("represented_and_superposed", "not its largest entry")
+def both_with_entries_below_the_limit(W):
+    onto = table(W)
+    alive = W.abs().amax(dim=1) >= 0.01
+    return W.norm(dim=1), torch.where(alive, onto.sum(dim=1) - onto.diagonal(), 0.0)
+
+
 @wrong("represented_and_superposed", "it returns norms and overlaps")
 def both_as_one(W):
     return W.norm(dim=1)
@@ -89,6 +103,17 @@ def dimensionality_of_all_but_0(W):
     norms = W.norm(dim=1)
     unit = W / norms.clamp(min=1e-9)[:, None]
     return norms.square() / (unit @ W.T).square().sum(dim=1).clamp(min=1e-18)
+
+
+@wrong("feature_dimensionality", "not the square of its length")
+def share_of_squares_above_the_limit(W):
+    squares = W.square().sum(dim=1)
+    return torch.where(squares >= 0.01, squares / table(W).sum(dim=1).clamp(min=1e-12), 0.0)
+
+
+@wrong("feature_dimensionality", "a floor that is too high")
+def share_over_a_high_floor(W):
+    return living(W, W.square().sum(dim=1) / table(W).sum(dim=1).clamp(min=1e-2))
 
 
 @wrong("feature_dimensionality", "this is what the exercise asks you to write")
@@ -177,6 +202,18 @@ def per_feature_on_average(W):
     return W.shape[1] / W.square().mean().item()
 
 
+@wrong("dimensions_per_feature", "rows shorter than 0.01 were left out")
+def per_feature_of_the_living(W):
+    total = W[W.norm(dim=1) >= 0.01].square().sum().item()
+    return W.shape[1] / total if total else math.inf
+
+
+@wrong("dimensions_per_feature", "finite where W is small")
+def per_feature_of_small_things(W):
+    total = W.square().sum().item()
+    return W.shape[1] / total if total > 1e-6 else math.inf
+
+
 @wrong("dimensions_per_feature", "ZeroDivisionError")
 def per_feature_of_nothing(W):
     return W.shape[1] / W.square().sum().item()
@@ -221,7 +258,7 @@ def name_of_none(directions, *, tolerance):
     return "none"
 
 
-@wrong("name_polytope", "by the number of its features")
+@wrong("name_polytope", "by a mean")
 def name_by_dimensionality(directions, *, tolerance):
     c = cosines(directions)
     share = (1 / c.square().sum(dim=1)).mean().item()
@@ -295,6 +332,94 @@ def name_of_perfect_shapes(directions, *, tolerance):
     return "none"
 
 
+def ring(n, turn=0.0, height=0.0):
+    angles = 2 * math.pi * torch.arange(n) / n + turn
+    return torch.stack([angles.cos(), angles.sin(), torch.full((n,), height)], dim=1)
+
+
+HALF = 0.5**0.5
+TABLES = {
+    "digon": torch.tensor([[1.0], [-1.0]]),
+    "triangle": ring(3),
+    "pentagon": ring(5),
+    "tetrahedron": torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]),
+    "octahedron": torch.cat([torch.eye(3), -torch.eye(3)]),
+    "square antiprism": torch.cat([ring(4, 0, HALF), ring(4, math.pi / 4, -HALF)]),
+    "cube": torch.cat([ring(4, 0, HALF), ring(4, 0, -HALF)]),
+}
+
+
+def name_where(directions, fits, shapes=TABLES):
+    found = cosines(directions)
+    for name, rows in shapes.items():
+        if len(rows) == len(found) and fits(found, cosines(rows)):
+            return name
+    return "none"
+
+
+def in_some_order(found, wanted, near):
+    orders = [[]]
+    for i in range(len(found)):
+        orders = [
+            [*o, c]
+            for o in orders
+            for c in range(len(wanted))
+            if c not in o and all(near(found[i, j], wanted[c, k]) for j, k in enumerate(o))
+        ]
+    return bool(orders)
+
+
+def name_if(directions, near, shapes=TABLES):
+    return name_where(directions, lambda a, b: in_some_order(a, b, near), shapes)
+
+
+@wrong("name_polytope", "no order of the features")
+def name_by_sorted_cosines(directions, *, tolerance):
+    def flat(g):
+        return g[tuple(torch.triu_indices(len(g), len(g), 1))].sort().values
+
+    return name_where(directions, lambda a, b: (flat(a) - flat(b)).abs().max() <= tolerance)
+
+
+@wrong("name_polytope", "no order of the features")
+def name_by_sorted_rows(directions, *, tolerance):
+    def fits(a, b):
+        return (a.sort(dim=1).values - b.sort(dim=1).values).abs().max() <= tolerance
+
+    return name_where(directions, fits)
+
+
+@wrong("name_polytope", "in some order of the features")
+def name_in_the_order_given(directions, *, tolerance):
+    return name_where(directions, lambda a, b: (a - b).abs().max() <= tolerance)
+
+
+@wrong("name_polytope", "not angles")
+def name_by_angles(directions, *, tolerance):
+    def near(a, b):
+        return (a.clamp(-1, 1).acos() - b.clamp(-1, 1).acos()).abs() <= tolerance
+
+    return name_if(directions, near)
+
+
+@wrong("name_polytope", "`tolerance` was not used")
+def name_within_005(directions, *, tolerance):
+    return name_if(directions, lambda a, b: abs(a - b) <= 0.05)
+
+
+@wrong("name_polytope", "those of the docstring, in small letters")
+def name_with_underscores(directions, *, tolerance):
+    return name_if(directions, lambda a, b: abs(a - b) <= tolerance).replace(" ", "_")
+
+
+@wrong("name_polytope", "with edges of one length is another")
+def name_of_another_antiprism(directions, *, tolerance):
+    height = math.sqrt((1 - 0.25 / math.cos(math.pi / 8) ** 2) / 2)
+    other = torch.cat([ring(4, 0, height), ring(4, math.pi / 4, -height)])
+    shapes = {**TABLES, "square antiprism": other}
+    return name_if(directions, lambda a, b: abs(a - b) <= tolerance, shapes)
+
+
 @wrong("name_polytope", "it returns a name")
 def name_as_a_number(directions, *, tolerance):
     return len(directions)
@@ -366,6 +491,41 @@ def pushed_at_random(W, b, features, pushes, *, n_steps):
     return (worse.mean() / r**2).item()
 
 
+@wrong("adversarial_vulnerability", "where the gradient is 0 the push is kept, not set to 0")
+def pushed_to_0_beside_others(W, b, features, pushes, *, n_steps):
+    radius, push = pushes.norm(dim=1, keepdim=True), pushes
+    for _ in range(n_steps):
+        push = push.detach().requires_grad_()
+        (g,) = torch.autograd.grad(errors(W, b, features, push).sum(), push)
+        if not g.any():
+            break
+        push = radius * torch.nn.functional.normalize(g, dim=1)
+    worse = errors(W, b, features, push) - errors(W, b, features, 0 * push)
+    return (worse.mean() / radius[0, 0] ** 2).item()
+
+
+@wrong("adversarial_vulnerability", "one sample without a gradient stopped all of them")
+def pushed_until_one_is_flat(W, b, features, pushes, *, n_steps):
+    radius, push = pushes.norm(dim=1, keepdim=True), pushes
+    for _ in range(n_steps):
+        push = push.detach().requires_grad_()
+        (g,) = torch.autograd.grad(errors(W, b, features, push).sum(), push)
+        if (g.norm(dim=1) == 0).any():
+            break
+        push = radius * torch.nn.functional.normalize(g, dim=1)
+    worse = errors(W, b, features, push) - errors(W, b, features, 0 * push)
+    return (worse.mean() / radius[0, 0] ** 2).item()
+
+
+@wrong("adversarial_vulnerability", "the worst push of all steps was kept")
+def pushed_and_kept(W, b, features, pushes, *, n_steps):
+    most = errors(W, b, features, pushes)
+    for n in range(n_steps + 1):
+        push, r = climb(W, b, features, pushes, n, lambda p, g: g)
+        most = torch.maximum(most, errors(W, b, features, push))
+    return ((most - errors(W, b, features, 0 * pushes)).mean() / r**2).item()
+
+
 @wrong("adversarial_vulnerability", "a gradient of 0 has no direction")
 def pushed_to_nowhere(W, b, features, pushes, *, n_steps):
     radius = pushes.norm(dim=1, keepdim=True)
@@ -414,6 +574,34 @@ def directions_from_a_cube(W, *, seed):
 def directions_of_no_seed(W, *, seed):
     drawn = torch.randn(W.shape)
     return drawn * (W.norm(dim=1) / drawn.norm(dim=1))[:, None]
+
+
+@wrong("random_directions", "shuffled, or with signs")
+def directions_with_other_signs(W, *, seed):
+    g = torch.Generator().manual_seed(seed)
+    return W * (2 * torch.randint(2, (len(W), 1), generator=g) - 1)
+
+
+@wrong("random_directions", "shuffled, or with signs")
+def directions_shuffled(W, *, seed):
+    g = torch.Generator().manual_seed(seed)
+    unit = torch.nn.functional.normalize(W + (W.norm(dim=1, keepdim=True) == 0), dim=1)
+    return unit[torch.randperm(len(W), generator=g)] * W.norm(dim=1, keepdim=True)
+
+
+@wrong("random_directions", "one direction was drawn for all features")
+def directions_of_one(W, *, seed):
+    drawn = torch.randn(W.shape[1], generator=torch.Generator().manual_seed(seed))
+    return drawn / drawn.norm() * W.norm(dim=1, keepdim=True)
+
+
+@wrong("random_directions", "in five dimensions")
+def directions_on_a_globe(W, *, seed):
+    z, turn = torch.rand(2, len(W), generator=torch.Generator().manual_seed(seed))
+    z, turn = 2 * z - 1, 2 * math.pi * turn
+    flat = (1 - z**2).sqrt()
+    drawn = torch.stack([flat * turn.cos(), flat * turn.sin(), z], dim=1)
+    return drawn * W.norm(dim=1, keepdim=True)
 
 
 @wrong("random_directions", "a direction was used for several features")
@@ -522,6 +710,58 @@ def sticky_null_of_shuffled_features(W, fractions, *, tolerance, n_draws, seed):
 
     g = torch.Generator().manual_seed(seed)
     return of(W), [of(W[torch.randperm(len(W), generator=g)]) for _ in range(n_draws)]
+
+
+@wrong("sticky_share", "the null has W's norms")
+def sticky_null_of_shuffled_lengths(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    g = torch.Generator().manual_seed(seed)
+    norms = W.norm(dim=1, keepdim=True)
+    unit = W / norms.clamp(min=1e-9)
+    return of(W), [of(unit * norms[torch.randperm(len(W), generator=g)]) for _ in range(n_draws)]
+
+
+@wrong("sticky_share", "leave out the dead")
+def sticky_null_with_the_dead(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    def of_all(W):
+        return near(W, fractions, tolerance).sum().item() / len(W)
+
+    return of(W), sticky(W, fractions, tolerance, n_draws, seed, of_all)[1]
+
+
+@wrong("sticky_share", "ask for the same fractions")
+def sticky_null_of_the_first(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    def of_first(W):
+        return near(W, fractions[:1], tolerance).double().mean().item()
+
+    return of(W), sticky(W, fractions, tolerance, n_draws, seed, of_first)[1]
+
+
+@wrong("sticky_share", "within the same tolerance")
+def sticky_null_within_half(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    def of_half(W):
+        return near(W, fractions, tolerance / 2).double().mean().item()
+
+    return of(W), sticky(W, fractions, tolerance, n_draws, seed, of_half)[1]
+
+
+@wrong("sticky_share", "`seed` was not used")
+def sticky_null_of_no_seed(W, fractions, *, tolerance, n_draws, seed):
+    def of(W):
+        return near(W, fractions, tolerance).double().mean().item()
+
+    return of(W), [of(random_directions(W, seed=i)) for i in range(n_draws)]
 
 
 @wrong("sticky_share", "a share for each draw")

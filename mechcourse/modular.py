@@ -236,7 +236,16 @@ def exact_cross_entropy(
     '4.14e-08'
     >>> torch.nn.functional.cross_entropy(logits, torch.tensor([0])).item() == 0
     True
+
+    Raises:
+        ValueError: an answer is below 0 or not below p.
     """
+    p = logits.shape[-1]
+    if answers.numel() and not 0 <= int(answers.min()) <= int(answers.max()) < p:
+        raise ValueError(
+            f"answers go from 0 to {p - 1}, and these from {int(answers.min())} to "
+            f"{int(answers.max())}: take them mod {p}"
+        )
     log_probs = logits.double().log_softmax(dim=-1)
     return -log_probs.gather(-1, answers[..., None])[..., 0]
 

@@ -120,6 +120,9 @@ class Tables:
         self.alone["no mean"] = losses(self.kept["right"])
         self.without["no mean"] = losses(x - mean - self.kept["right"])
         self.without["nothing"] = losses(x)
+        if bool(given.is_train.any()):
+            mean_on_train = x[given.is_train].mean(dim=0)
+            self.alone["train mean"] = losses(mean_on_train + self.kept["right"])
         self.alone["float32"], self.without["float32"] = (
             -logits.float().log_softmax(dim=2).gather(2, answers(p)[..., None])[..., 0]
             for logits in (mean + self.kept["right"], x - self.kept["right"])
@@ -174,6 +177,9 @@ def wrong_verdicts(of: Tables) -> dict[str, Verdict]:
         ),
         "a and b are in each other's place in `is_train`.": of.verdict(pairs=(train.T, train.T)),
         "the mean logits were left out of the circuit's.": of.verdict(alone="no mean"),
+        "the mean logits were taken over the pairs trained on; they are over all pairs.": (
+            of.verdict(alone="train mean")
+        ),
         "the mean logits were taken away with the circuit.": of.verdict(without="no mean"),
         "the mean logits were left with neither.": of.verdict("no mean", "no mean"),
         '"circuit" and "memory" are in each other\'s place: the circuit alone is enough for '

@@ -38,14 +38,23 @@ def check_project_onto_key_directions(answer: Answer, *, seed: int = 0) -> None:
     random = inputs.generator(seed)
     for p, ks in ((11, [4, 2]), (17, [7, 2, 5]), (7, [3]), (9, [3, 1]), (15, [5, 7]), (3, [1])):
         logits = known.rough_logits(random, p)
+        got = _part(answer, logits, ks)
         answer.expect_close(
-            _part(answer, logits, ks),
+            got,
             known.part(logits, ks),
             property="for each number c, the logit's projection over all pairs on cos and sin of "
             "2πk(a + b)/p is kept, for each k in `frequencies`",
             dims="a b c",
             misconceptions=known.wrong_parts(logits, ks) if p in (11, 17) else {},
             atol=1e-4,
+        )
+        answer.expect(
+            got.dtype == torch.float64,
+            property="it is in float64",
+            misconception="losses of this chapter go down to 1e-8, which float32 does not hold: "
+            "begin with logits.double(), and make the waves in float64, too.",
+            expected="float64",
+            got=str(got.dtype).removeprefix("torch."),
         )
     for p, ks, others in ((13, [6, 2], [1, 5]), (7, [2], [1, 3]), (9, [4, 1, 3, 2], [])):
         wanted = _waves(random, p, ks, "sum")
@@ -409,7 +418,18 @@ WHERE_THEY_END = (
 def _ends(answer: Answer, made: curves.Curves, fallen: float) -> curves.Phases:
     """Call the answer, and hold that three numbers come back."""
     losses = (torch.tensor(x) for x in (made.excluded, made.restricted, made.test))
-    got = answer(torch.tensor(made.steps), *losses, fallen=fallen)
+    try:
+        got = answer(torch.tensor(made.steps), *losses, fallen=fallen)
+    except CheckFailed as finding:
+        if finding.result.got != "None":
+            raise
+        answer.fail(
+            property="it returns three numbers",
+            misconception="a fall that does not come is at infinity: math.inf, not None. (If it is "
+            "not that, a `return` is missing.)",
+            expected="three steps, or infinity",
+            got="None",
+        )
     if isinstance(got, Tensor) and got.shape == (3,):
         got = got.tolist()
     names = ("memorisation", "circuit", "clean_up")
@@ -525,7 +545,12 @@ def _hold_one(answer: Answer, p: int, keys: list[int], n_draws: int, one: Any) -
     answer.expect(
         len(one) == len(keys),
         property="there are as many frequencies in a set as in `keys`",
-        misconception="`n_draws` is how many sets there are." if len(one) == n_draws else "",
+        misconception="`n_draws` is how many sets there are."
+        if len(one) == n_draws
+        else "there were too few to draw from. Is the highest, (p - 1) / 2, among them? A range "
+        "ends before its last number."
+        if len(one) < len(keys)
+        else "",
         expected=f"{len(keys)}, for keys {keys}",
         got=f"{len(one)}: {shown}",
     )

@@ -38,13 +38,13 @@ def part_by_means_of_sums(logits, frequencies):
 
 
 @right("project_onto_key_directions")
-def part_in_float32(logits, frequencies):
+def part_by_einsum(logits, frequencies):
     p = logits.shape[0]
-    angle = 2 * torch.pi / p * (torch.arange(p)[:, None] + torch.arange(p)[None])
-    found = torch.zeros_like(logits)
+    angle = 2 * torch.pi / p * (torch.arange(p)[:, None] + torch.arange(p)[None]).double()
+    found = torch.zeros_like(logits, dtype=torch.double)
     for k in frequencies:
         for wave in (torch.cos(k * angle), torch.sin(k * angle)):
-            found += 2 / p**2 * torch.einsum("ab,de,dec->abc", wave, wave, logits)
+            found += 2 / p**2 * torch.einsum("ab,de,dec->abc", wave, wave, logits.double())
     return found.requires_grad_()
 
 

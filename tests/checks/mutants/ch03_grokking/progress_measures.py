@@ -1133,3 +1133,35 @@ def carried_by_the_library(logits, frequencies, is_train, *, low):
     alone = fourier.restricted_loss(logits, frequencies, pairs) <= low
     without = fourier.excluded_loss(logits, frequencies, pairs) <= low
     return NAMED[alone, without]
+
+
+@wrong("carried_by", "taken over the pairs trained on; they are over all pairs")
+def carried_with_the_mean_of_the_trained(logits, frequencies, is_train, *, low):
+    part = projected(logits, sum_rows(len(logits), frequencies))
+    answers = sum(pairs_of(len(logits))) % len(logits)
+    kept = (logits.double()[is_train].mean(dim=0) + part, logits.double() - part)
+    small = [
+        float(exact_cross_entropy(one[is_train], answers[is_train]).mean()) <= low for one in kept
+    ]
+    return NAMED[small[0], small[1]]
+
+
+@wrong("project_onto_key_directions", "make the waves in float64, too")
+def part_rounded_to_float32(logits, frequencies):
+    return projected(logits, sum_rows(len(logits), frequencies)).float()
+
+
+@wrong("three_phases", "at infinity: math.inf, not None")
+def phases_with_none_for_never(steps, excluded, restricted, test, *, fallen):
+    ends = [float(steps[excluded.argmin()])]
+    for losses in (restricted, test):
+        top = int(losses.argmax())
+        found = (losses[top:] < fallen * losses[top]).nonzero()
+        ends.append(float(steps[top + found[0, 0]]) if len(found) else None)
+    return tuple(ends)
+
+
+@wrong("restricted_loss", "take them mod")
+def restricted_against_plain_sums(logits, frequencies):
+    kept = logits.double().mean(dim=(0, 1)) + projected(logits, sum_rows(len(logits), frequencies))
+    return exact_cross_entropy(kept, sum(pairs_of(len(logits)))).mean().item()

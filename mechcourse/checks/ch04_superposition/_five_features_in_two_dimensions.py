@@ -302,11 +302,46 @@ def why_so_much(parts: Parts, W: Tensor) -> str:
     usual = dict(zip(made, MADE_OF[tuple(W.shape)], strict=True))
     most = max(made, key=lambda name: made[name] - usual[name])
     words = {
-        "leaks": "features leak: where one is present, others come out above 0 that are absent. "
-        "Other angles, or a bias below 0, would keep them down.",
+        "leaks": "features leak: where one is present, others come out above 0 that are absent.",
         "shrunk": "a feature that is present alone does not come out as it went in: its length and "
         "its bias don't make up for each other.",
         "interference": "it is where two features meet that the errors are: they lie too near to "
         "each other, or are pushed below 0 by each other.",
     }
-    return f"{words[most]} (That costs {made[most]:.4f}; {usual[most]:.4f} would do.)"
+    remedy = of_angles(W)
+    if not remedy and most == "leaks":
+        remedy = "Other angles, or a bias below 0, would keep them down."
+    costs = f"(That costs {made[most]:.4f}; {usual[most]:.4f} would do.)"
+    return f"{words[most]} {remedy} {costs}".replace("  ", " ")
+
+
+def of_angles(W: Tensor) -> str:
+    """What the angles between features say, where they are those of a well-known arrangement."""
+    unit = W.double() / W.double().norm(dim=1, keepdim=True)
+    pairs = torch.triu_indices(len(W), len(W), 1)
+    found = (unit @ unit.T)[pairs[0], pairs[1]].sort().values
+
+    def are(*wanted: float) -> bool:
+        return bool((found - torch.tensor(sorted(wanted)).double()).abs().max() < 0.03)
+
+    if len(W) == 3 and are(-0.5, -0.5, -0.5):
+        return (
+            "Three at 120° are too dear at any length and bias: each two that meet disturb each "
+            "other. What if only two of the three could?"
+        )
+    if len(W) == 3 and are(-1, 0, 0):
+        return "The angles are those of the best arrangement; look at the lengths and the biases."
+    if len(W) == 5 and are(*[math.cos(math.tau / 5)] * 5, *[math.cos(2 * math.tau / 5)] * 5):
+        return (
+            "The angles are a pentagon's, as they should be. Search length and bias together: a "
+            "bias further below 0 goes with a greater length."
+        )
+    if len(W) == 8 and any(
+        are(*[2 * up - 1] * 4, *[up] * 8, *[r * c - up for c in (0.5**0.5, -(0.5**0.5))] * 8)
+        for up, r in ((step / 100, 1 - step / 100) for step in range(20, 41))
+    ):
+        return (
+            "The angles are about those of a square antiprism. Search its height, its length and "
+            "the bias together; edges that are all alike are near the best, and not it."
+        )
+    return ""

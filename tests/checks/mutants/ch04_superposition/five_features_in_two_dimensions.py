@@ -543,7 +543,7 @@ def ring(n, length):
     return length * torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
-@wrong("three_in_two", "it is where two features meet")
+@wrong("three_in_two", "Three at 120° are too dear at any length and bias")
 def three_as_a_triangle():
     return ring(3, 1.02), torch.zeros(3)
 
@@ -578,7 +578,7 @@ def three_unbounded():
     return torch.full((3, 2), math.inf), torch.zeros(3)
 
 
-@wrong("three_in_two", "does not come out as it went in")
+@wrong("three_in_two", "look at the lengths and the biases")
 def three_with_a_bias_below_zero():
     return torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]), torch.full((3,), -0.2)
 
@@ -599,9 +599,14 @@ def five_with_a_bias_only():
     return ring(5, 1.0), torch.full((5,), -0.3)
 
 
-@wrong("five_in_two", "features leak")
+@wrong("five_in_two", "The angles are a pentagon's, as they should be")
 def five_long_without_bias():
     return ring(5, 1.1), torch.zeros(5)
+
+
+@wrong("five_in_two", "Search length and bias together")
+def five_a_little_too_long():
+    return ring(5, 1.25), torch.full((5,), -0.21)
 
 
 @wrong("five_in_two", "there is a bias for each feature")
@@ -639,6 +644,14 @@ def cube(turn, length=1.09):
 @wrong("eight_in_three", "features leak")
 def eight_as_a_cube():
     return cube(0.0), torch.full((8,), -0.213)
+
+
+@wrong("eight_in_three", "Search its height, its length and the bias together")
+def eight_with_all_edges_alike():
+    up, angles = 0.261**0.5, math.pi * torch.arange(8) / 4
+    around = (1 - 0.261) ** 0.5 * torch.stack([angles.cos(), angles.sin()])
+    W = torch.cat([around, torch.tensor([[up, -up]]).repeat(1, 4)]).T
+    return 1.09 * W, torch.full((8,), -0.213)
 
 
 @wrong("eight_in_three", "features leak")

@@ -5,6 +5,7 @@ remains between the two is the optimiser's doing. Features are independent, each
 probability p and then uniform between 0 and 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -130,6 +131,39 @@ def optimum(
         (random.normal(0, 0.7, shape), random.normal(0, 0.1, n_features)) for _ in range(n_starts)
     ]
     return min((_descend(*start, p, of_each) for start in starts), key=lambda found: found.loss)
+
+
+def with_second_row(
+    p: float, importance: float, rows: Sequence[float], *, bias: float | None = None
+) -> list[float]:
+    """The least loss of two features in one dimension while the second's row is held, one by one.
+
+    The first feature's row and both biases are free: they start from 1 and from what is best where
+    the second is ignored, and then from where the last row left them. So this follows a path, as a
+    training would, and not the best that there may be at each row.
+
+    Args:
+        importance: the second feature's, the first's is 1.
+        rows: the values at which the second's row is held, in the order of the path.
+        bias: of the second feature, where the path starts; its mean p/2, if not given.
+    """
+    weights = torch.tensor([1.0, importance], dtype=torch.float64)
+    free, losses = np.array([1.0, 0.0, p / 2 if bias is None else bias]), []
+    for row in rows:
+
+        def loss_and_gradient(flat: np.ndarray, row: float = row) -> tuple[float, np.ndarray]:
+            first, *biases = (x := torch.tensor(flat, dtype=torch.float64, requires_grad=True))
+            W = torch.stack([first, first.new_tensor(row)])[:, None]
+            loss = expected_loss(W, torch.stack(biases), p, weights, nodes=16)
+            (gradient,) = torch.autograd.grad(loss, x)
+            return loss.item(), gradient.numpy()
+
+        end = minimize(
+            loss_and_gradient, free, jac=True, method="L-BFGS-B", options={"ftol": 1e-14}
+        )
+        free = end.x
+        losses.append(float(end.fun))
+    return losses
 
 
 def _descend(

@@ -13,6 +13,7 @@ from mechcourse.plots._style import COLOURS, MUTED, SEQUENTIAL, TEXT_COLOURS, la
 COLS = 4
 PALEST = 0.35  # the opacity of the least important feature
 UNIT, BEYOND = "#dfe3e8", 1.16  # the circle's colour; where a number stands, in lengths
+TOGETHER = 0.12  # arrows whose ends are nearer have one number between them
 ROOM = Room(left=20, right=20, top=104, bottom=24, across=14, down=40, largest=320)
 BARS = Room(left=44, right=76, top=104, bottom=44, across=34, down=56, largest=360)
 Models = Mapping[str, Float[Tensor, "feature hidden"]]
@@ -49,14 +50,14 @@ def polygon_traces(
     angles = torch.linspace(0, 2 * torch.pi, 91)
     circle = go.Scatter(x=angles.cos().tolist(), y=angles.sin().tolist(), mode="lines")
     circle.update(line={"color": UNIT, "width": 1.2}, hoverinfo="skip", name="length 1")
-    traces = [circle]
+    traces, numbers = [circle], _numbers(W.detach().double())
     for i, (x, y) in enumerate(W.detach().double().tolist()):
         length = (x * x + y * y) ** 0.5
         colour = COLOURS[i % len(COLOURS)]
         one = go.Scatter(x=[0, x, BEYOND * x], y=[0, y, BEYOND * y], name=f"feature {i}")
         one.update(
             mode="lines+markers+text",
-            text=["", "", str(i) if length > 0.1 else ""],
+            text=["", "", numbers[i]],
             textfont={"size": 12, "color": TEXT_COLOURS[i % len(COLOURS)]},
             line={"color": colour, "width": 2.2},
             marker={"color": colour, "size": [0, 7, 0]},
@@ -69,6 +70,17 @@ def polygon_traces(
         one.update(text=["", "", "", one.text[2]], marker_size=[0, 7, 0, 0])
         traces.append(one)
     return traces
+
+
+def _numbers(W: Float[Tensor, "feature 2"]) -> list[str]:
+    """What stands beside each arrow: its number; where some end together, all on the first."""
+    numbers: list[list[int]] = []
+    for i in range(len(W)):
+        near = [j for j in range(i) if numbers[j] and float((W[i] - W[j]).norm()) < TOGETHER]
+        numbers.append([i] if not near and float(W[i].norm()) > 0.1 else [])
+        if near and float(W[i].norm()) > 0.1:
+            numbers[near[0]].append(i)
+    return [", ".join(map(str, one)) for one in numbers]
 
 
 def feature_bars(models: Models | Float[Tensor, "feature hidden"], title: str) -> go.Figure:

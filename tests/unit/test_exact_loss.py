@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mechcourse.exact_loss import expected_loss, optimum
+from mechcourse.exact_loss import expected_loss, optimum, with_second_row
 from mechcourse.phase_diagram import (
     candidate_losses,
     loss_of_antipodes,
@@ -118,3 +118,19 @@ def test_three_equal_features_end_as_a_triangle() -> None:
     cosines = torch.cosine_similarity(triangle.W, triangle.W.roll(1, dims=0))
     assert cosines.tolist() == pytest.approx([-0.5] * 3, abs=0.01)
     assert triangle.loss < 0.93 * min(candidate_losses(0.7, 1.0, 3).values())
+
+
+def test_a_path_of_second_rows_ends_in_the_best_antipodes_and_has_a_hill_between_the_signs() -> (
+    None
+):
+    best = optimum(0.2, 0.9)
+    rows = (0.4, 0.2, 0.0, -0.2, -0.6, -float(best.W[1].abs()))
+    losses = with_second_row(0.2, 0.9, rows)
+    assert losses[-1] == pytest.approx(best.loss, rel=1e-4)
+    assert losses[0] < losses[1] < losses[2] > losses[3] > losses[4] > losses[5]
+
+
+def test_a_dead_second_feature_has_no_slope() -> None:
+    losses = with_second_row(0.05, 0.4, (0.0, -0.05, -0.1), bias=-1.5)
+    assert max(losses) - min(losses) < 1e-5
+    assert losses[0] > with_second_row(0.05, 0.4, (0.0,))[0]

@@ -94,3 +94,9 @@ def test_a_phase_map_has_a_colour_for_each_phase_and_a_boundary() -> None:
 def test_bad_input_is_named(draw: object, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         draw()
+
+
+def test_arrows_that_end_together_have_one_number_between_them() -> None:
+    W = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.05], [0.0, 0.02]])
+    texts = [trace.text[-1] for trace in plots.feature_polygons({"two": W}, "Pairs").data[1:]]
+    assert texts == ["0, 2", "1", "", ""]

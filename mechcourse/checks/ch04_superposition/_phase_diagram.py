@@ -5,6 +5,7 @@ found from differences of these; and the best of k models by going through every
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -238,6 +239,15 @@ def _lone(losses: Sequence[float], phases: Sequence[str], k: int) -> Odds:
     return found
 
 
+def _commonest(losses: Sequence[float], phases: Sequence[str], k: int) -> Odds:
+    """How often each phase is the commonest of those drawn; of two, the one that comes first."""
+    counts = dict.fromkeys(phases, 0)
+    choices = list(combinations(range(len(losses)), k))
+    for drawn in choices:
+        counts[Counter(phases[model] for model in drawn).most_common(1)[0][0]] += 1
+    return {phase: count / len(choices) for phase, count in counts.items()}
+
+
 BEST_MISTAKES: dict[str, Callable[..., Odds]] = {
     "models were put back after each draw; k different ones are drawn.": _by_rank(
         lambda rank, n, k: ((n - rank) ** k - (n - 1 - rank) ** k) / n**k
@@ -266,6 +276,9 @@ BEST_MISTAKES: dict[str, Callable[..., Odds]] = {
     "argsort gives the model at each place, not the place of each model.": _by_places,
     "these are odds that the phase is drawn at all; the best of those drawn counts.": _among,
     "this is the best of the first k models in the list; any k may be drawn.": _first_drawn,
+    "this is how often a phase is the commonest of those drawn; only the best of them counts.": (
+        _commonest
+    ),
     "only one model of each phase is counted; add up the odds of all that have it.": _lone,
 }
 

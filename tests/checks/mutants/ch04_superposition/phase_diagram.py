@@ -783,6 +783,15 @@ def best_as_shares(losses, phases, k):
     return {phase: phases.count(phase) / len(phases) for phase in phases}
 
 
+@wrong("phases_of_best", "the commonest of those drawn")
+def best_by_majority(losses, phases, k):
+    counts = dict.fromkeys(phases, 0)
+    choices = list(itertools.combinations(phases, k))
+    for drawn in choices:
+        counts[max(dict.fromkeys(drawn), key=drawn.count)] += 1
+    return {phase: count / len(choices) for phase, count in counts.items()}
+
+
 @wrong("phases_of_best", "this is the phase of the best of all models")
 def best_of_all(losses, phases, k):
     return by_rank(losses, phases, lambda r: float(r == 0))

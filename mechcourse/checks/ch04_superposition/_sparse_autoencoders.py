@@ -190,6 +190,8 @@ def wrong_recoveries(W: Tensor, dictionary: Tensor) -> dict[str, float]:
         "the matching has the least sum; without maximize=True it is costs that are given.": (
             -matched_sum(-table) / n
         ),
+        "the matching has the least sum (without maximize=True it is costs that are given), and "
+        "pairs below 0 were then set to 0.": least_above_zero(table) / n,
     }
 
 
@@ -201,6 +203,17 @@ def matched_sum(table: Tensor) -> float:
         sum(values[i][j] for i, j in enumerate(to))
         for to in permutations(range(turned.shape[1]), turned.shape[0])
     )
+
+
+def least_above_zero(table: Tensor) -> float:
+    """In the matching of the least sum, the sum of the pairs above 0."""
+    turned = table if table.shape[0] <= table.shape[1] else table.T
+    values = turned.tolist()
+    chosen = min(
+        permutations(range(turned.shape[1]), turned.shape[0]),
+        key=lambda to: sum(values[i][j] for i, j in enumerate(to)),
+    )
+    return sum(max(values[i][j], 0.0) for i, j in enumerate(chosen))
 
 
 def greedy(table: Tensor) -> float:

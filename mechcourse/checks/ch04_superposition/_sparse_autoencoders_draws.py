@@ -68,6 +68,14 @@ NULLS = (
     (CROWD, 5, "where all features lie to one side"),
 )
 N_DRAWS, N_OWN = 700, 4000
+KINDS = {
+    "corner": "numbers from 0 to 1 point to one corner only: draw normal numbers.",
+    "cube": "numbers from -1 to 1 prefer the corners of a cube: draw normal numbers.",
+    "orthogonal": "directions at right angles were drawn, as those of a random rotation; each "
+    "direction is to be drawn by itself.",
+    "unmatched": "each feature took its best latent; they are to be matched, as by "
+    "`matched_recovery`.",
+}
 
 
 @lru_cache(maxsize=8)
@@ -78,14 +86,20 @@ def _own(which: int, kind: str) -> tuple[float, float]:
     found = []
     for _ in range(N_OWN if kind == "normal" else N_OWN // 4):
         shape = (n_latents, W.shape[1])
-        if kind == "normal":
+        if kind in ("normal", "unmatched"):
             drawn = torch.randn(shape, generator=random)
         elif kind == "cube":
             drawn = 2 * torch.rand(shape, generator=random) - 1
+        elif kind == "orthogonal":
+            n, d = shape
+            drawn = torch.linalg.qr(torch.randn(max(n, d), d, generator=random)).Q[:n]
         else:
             drawn = torch.rand(shape, generator=random)
         unit = torch.nn.functional.normalize(drawn.double(), dim=1)
         cosines = torch.nn.functional.normalize(W.double(), dim=1) @ unit.T
+        if kind == "unmatched":
+            found.append(float(cosines.amax(dim=1).clamp(min=0).sum()))
+            continue
         pairs = linear_sum_assignment(cosines.numpy(), maximize=True)
         found.append(float(cosines[pairs].clamp(min=0).sum()))
     values = torch.tensor(found) / len(W)
@@ -105,10 +119,10 @@ def null_of(W: Tensor, n_latents: int) -> tuple[float, float]:
 
 def why_off(W: Tensor, n_latents: int, mean: float, room: float) -> str:
     """What a null that is off by too much was probably drawn from."""
-    if abs(mean - _own(_which(W, n_latents), "corner")[0]) < 2 * room:
-        return "numbers from 0 to 1 point to one corner only: draw normal numbers."
-    if abs(mean - _own(_which(W, n_latents), "cube")[0]) < 2 * room:
-        return "numbers from -1 to 1 prefer the corners of a cube: draw normal numbers."
+    away = {kind: abs(mean - _own(_which(W, n_latents), kind)[0]) for kind in KINDS}
+    nearest = min(away, key=lambda kind: away[kind])
+    if away[nearest] < 2 * room:
+        return KINDS[nearest]
     if mean > 0.95:
         return "the features' own directions were used."
     return "is the number of latents `n_latents`, and each direction drawn by itself, from all?"

@@ -109,6 +109,13 @@ def check_l0_and_dead(answer: Answer, *, seed: int = 0) -> None:
         active = [[value > 0 for value in row] for row in given.tolist()]
         l0 = sum(map(sum, active)) / len(active)
         got = answer.expect_tuple(answer(given), ("l0", "dead"))
+        if isinstance(got[0], Tensor) and got[0].ndim and not getattr(got[1], "ndim", 0):
+            answer.fail(
+                property="it returns how many are active, and then which are dead",
+                misconception="the two are in each other's place.",
+                expected="a number and a mask",
+                got=f"shape {list(got[0].shape)} and a number",
+            )
         n_latents = given.shape[1]
         on, size = torch.tensor(active).double(), given.double()
         wrong = {
@@ -302,6 +309,14 @@ def check_recovery_null(answer: Answer, *, seed: int = 0) -> None:
         property="another seed gives other dictionaries",
         misconception="`seed` was not used: draw from torch.Generator().manual_seed(seed).",
         got=f"{_shown(first)} for two seeds",
+    )
+    answer.expect(
+        not set(first) & set(_null(answer, random, W, 9, 6, one + 1)) or len(set(first)) < 6,
+        property="the next seed has no dictionary in common with this one",
+        misconception="each draw was seeded with `seed` and its number, so that neighbouring seeds "
+        "share them: seed one generator, once, for all draws.",
+        expected="other dictionaries",
+        got="some are the same",
     )
     answer.expect(
         len(set(first)) == len(first),

@@ -327,6 +327,18 @@ def recovery_from_shorter_rows(W, dictionary):
     return recovery_where(W, dictionary, W.norm(dim=1) >= 0.07)
 
 
+@wrong("matched_recovery", "pairs below 0 were then set to 0")
+def recovery_of_the_least_matching(W, dictionary):
+    table = table_of(W, dictionary)
+    pairs = linear_sum_assignment(table.numpy())
+    return table[pairs].clamp(min=0).sum().item() / len(table)
+
+
+@wrong("l0_and_dead", "the two are in each other's place")
+def dead_and_l0(z):
+    return ~(z > 0).any(dim=0), (z > 0).sum(dim=1).double().mean().item()
+
+
 @wrong("matched_recovery", "it is costs that are given")
 def recovery_of_the_worst(W, dictionary):
     table = table_of(W, dictionary)
@@ -474,7 +486,19 @@ def null_of_as_many_as_features(W, n_latents, *, n_draws, seed):
     return drawn_null(W, len(W), n_draws, seed)
 
 
-@wrong("recovery_null", "each direction drawn by itself")
+@wrong("recovery_null", "so that neighbouring seeds share them")
+def null_seeded_by_number(W, n_latents, *, n_draws, seed):
+    return [drawn_null(W, n_latents, 1, seed + i)[0] for i in range(n_draws)]
+
+
+@wrong("recovery_null", "each feature took its best latent")
+def null_unmatched(W, n_latents, *, n_draws, seed):
+    random = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(n_latents, W.shape[1], generator=random) for _ in range(n_draws)]
+    return [table_of(W, one).amax(dim=1).clamp(min=0).mean().item() for one in drawn]
+
+
+@wrong("recovery_null", "directions at right angles were drawn")
 def null_of_orthogonal_directions(W, n_latents, *, n_draws, seed):
     def orthogonal(shape, generator):
         n, d = shape

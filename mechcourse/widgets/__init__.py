@@ -119,7 +119,7 @@ def superposition_explorer(grid: PhaseGrid) -> "SuperpositionExplorer":
 
     Two sliders choose a cell; the arrows of its best model change under the hand, a mark moves over
     the map of all cells, and a sentence says what became of the last feature. The line on the map
-    is the boundary by the closed forms.
+    is where sharing stops to pay, by the closed forms.
 
     Args:
         grid: `superposition_zoo.phase_grid(superposition_zoo.load("phases-3x2"))`, say.

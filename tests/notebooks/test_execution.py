@@ -16,10 +16,26 @@ RELEASES = sorted((ROOT / "course").glob("ch*/*.ipynb"))
 LIMIT = 30  # seconds a cell: nbgrader's own
 
 
-def executed(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookNode:
-    """The notebook with its outputs, run as nbgrader runs it: checkpoints are loaded."""
+def exercises(path: Path) -> list[str]:
+    """The cells that a learner fills in."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.id for cell in cells if cell.metadata.get("nbgrader", {}).get("solution", False)]
+
+
+def executed(
+    path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, left_out: str | None = None
+) -> nbformat.NotebookNode:
+    """The notebook with its outputs, run as nbgrader runs it: checkpoints are loaded.
+
+    Args:
+        left_out: an exercise that is as it was released.
+    """
     monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
     notebook = nbformat.read(path, as_version=4)
+    if left_out:
+        released = nbformat.read(ROOT / "course" / path.relative_to(ROOT / "solutions"), 4).cells
+        starter = next(cell.source for cell in released if cell.id == left_out)
+        next(cell for cell in notebook.cells if cell.id == left_out).source = starter
     times: dict[str, float] = {}
     client = NotebookClient(
         notebook,
@@ -80,6 +96,25 @@ def test_a_release_fails_in_its_checks_and_nowhere_else(
     }
     assert set(raised) == checks
     assert all(text.startswith("NotAttempted") for text in raised.values()), raised
+
+
+@pytest.mark.every
+@pytest.mark.parametrize(
+    ("path", "exercise"),
+    [(path, exercise) for path in SOURCES for exercise in exercises(path)],
+    ids=lambda value: value if isinstance(value, str) else value.stem,
+)
+def test_an_exercise_that_is_left_out_fails_in_checks_and_nowhere_else(
+    path: Path, exercise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A learner who skips one exercise loses the pictures that need it, and meets no traceback."""
+    notebook = executed(path, tmp_path, monkeypatch, left_out=exercise)
+    checks = {
+        cell.id for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade", False)
+    }
+    raised = errors(notebook)
+    assert f"check_{exercise}" in raised
+    assert set(raised) <= checks
 
 
 def test_there_are_notebooks_and_each_is_released() -> None:

@@ -311,7 +311,7 @@ def why_so_much(parts: Parts, W: Tensor) -> str:
     remedy = of_angles(W)
     if not remedy and most == "leaks":
         remedy = "Other angles, or a bias below 0, would keep them down."
-    costs = f"(That costs {made[most]:.4f}; {usual[most]:.4f} would do.)"
+    costs = f"(This part of the loss is {made[most]:.5f}; {usual[most]:.5f} would do.)"
     return f"{words[most]} {remedy} {costs}".replace("  ", " ")
 
 
@@ -335,6 +335,11 @@ def of_angles(W: Tensor) -> str:
         return (
             "The angles are a pentagon's, as they should be. Search length and bias together: a "
             "bias further below 0 goes with a greater length."
+        )
+    third = 1 / 3
+    if len(W) == 8 and are(*[third] * 12, *[-third] * 12, *[-1.0] * 4):
+        return (
+            "The angles are those of a cube. Turn its top by an eighth of a circle: what happens?"
         )
     if len(W) == 8 and any(
         are(*[2 * up - 1] * 4, *[up] * 8, *[r * c - up for c in (0.5**0.5, -(0.5**0.5))] * 8)

@@ -641,7 +641,7 @@ def cube(turn, length=1.09):
     return length * W / W.norm(dim=1, keepdim=True)
 
 
-@wrong("eight_in_three", "features leak")
+@wrong("eight_in_three", "The angles are those of a cube")
 def eight_as_a_cube():
     return cube(0.0), torch.full((8,), -0.213)
 

@@ -453,6 +453,16 @@ def drawn_null(W, n_latents, n_draws, seed, draw=torch.randn):
     return found
 
 
+@wrong("loss_recovered", "it was held at 0")
+def recovered_at_least_zero(W, b, features, reconstruction):
+    def loss(h):
+        return ((h @ W.T + b).relu() - features).square().sum(dim=1).mean().item()
+
+    h = features @ W
+    nothing = loss(torch.zeros_like(h))
+    return max((nothing - loss(reconstruction)) / (nothing - loss(h)), 0.0)
+
+
 @wrong("recovery_null", "the same one came every time")
 def null_seeded_each_time(W, n_latents, *, n_draws, seed):
     return [drawn_null(W, n_latents, 1, seed)[0] for _ in range(n_draws)]

@@ -5,9 +5,9 @@ remains between the two is the optimiser's doing. Features are independent, each
 probability p and then uniform between 0 and 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 
 import numpy as np
@@ -150,38 +150,45 @@ def with_second_row(
     weights = torch.tensor([1.0, importance], dtype=torch.float64)
     free, losses = np.array([1.0, 0.0, p / 2 if bias is None else bias]), []
     for row in rows:
-
-        def loss_and_gradient(flat: np.ndarray, row: float = row) -> tuple[float, np.ndarray]:
-            first, *biases = (x := torch.tensor(flat, dtype=torch.float64, requires_grad=True))
-            W = torch.stack([first, first.new_tensor(row)])[:, None]
-            loss = expected_loss(W, torch.stack(biases), p, weights, nodes=16)
-            (gradient,) = torch.autograd.grad(loss, x)
-            return loss.item(), gradient.numpy()
-
-        end = minimize(
-            loss_and_gradient, free, jac=True, method="L-BFGS-B", options={"ftol": 1e-14}
-        )
-        free = end.x
-        losses.append(float(end.fun))
+        free, loss = _least(partial(_beside, row), free, p, weights, tolerance=1e-14)
+        losses.append(loss)
     return losses
+
+
+def _beside(second: float, free: Float[Tensor, "3"]) -> tuple[Tensor, Tensor]:
+    """W and b of two features in one dimension, of which all but the second row is given."""
+    return torch.stack([free[0], free.new_tensor(second)])[:, None], free[1:]
 
 
 def _descend(
     W: np.ndarray, b: np.ndarray, p: float, importance: Float[Tensor, "feature"]
 ) -> Optimum:
-    """Where a quasi-Newton descent of the exact loss ends."""
+    """Where a descent of the exact loss ends."""
 
-    def parts(flat: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        both = torch.tensor(flat, dtype=torch.float64, requires_grad=True)
-        return both, both[: W.size].view(W.shape), both[W.size :]
-
-    def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        both, *weights = parts(flat)
-        loss = expected_loss(*weights, p, importance, nodes=16)
-        (gradient,) = torch.autograd.grad(loss, both)
-        return loss.item(), gradient.numpy()
+    def model(flat: Float[Tensor, "weight"]) -> tuple[Tensor, Tensor]:
+        return flat[: W.size].view(W.shape), flat[W.size :]
 
     start = np.concatenate([W.ravel(), b])
-    end = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-13})
-    _, W_end, b_end = parts(end.x)
-    return Optimum(W_end.detach(), b_end.detach(), float(end.fun))
+    end, loss = _least(model, start, p, importance, tolerance=1e-13)
+    return Optimum(*model(torch.from_numpy(end)), loss)
+
+
+def _least(
+    model: Callable[[Tensor], tuple[Tensor, Tensor]],
+    start: np.ndarray,
+    p: float,
+    importance: Float[Tensor, "feature"],
+    *,
+    tolerance: float,
+) -> tuple[np.ndarray, float]:
+    """A quasi-Newton descent of the exact loss over what W and b are made of: its end, and loss."""
+
+    def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = torch.tensor(flat, dtype=torch.float64, requires_grad=True)
+        loss = expected_loss(*model(weights), p, importance, nodes=16)
+        (gradient,) = torch.autograd.grad(loss, weights)
+        return loss.item(), gradient.numpy()
+
+    how = {"method": "L-BFGS-B", "options": {"ftol": tolerance}}
+    end = minimize(loss_and_gradient, start, jac=True, **how)
+    return end.x, float(end.fun)

@@ -241,10 +241,10 @@ def exact_cross_entropy(
         ValueError: an answer is below 0 or not below p.
     """
     p = logits.shape[-1]
-    if answers.numel() and not 0 <= int(answers.min()) <= int(answers.max()) < p:
+    low, high = map(int, answers.aminmax()) if answers.numel() else (0, 0)
+    if low < 0 or high >= p:
         raise ValueError(
-            f"answers go from 0 to {p - 1}, and these from {int(answers.min())} to "
-            f"{int(answers.max())}: take them mod {p}"
+            f"answers go from 0 to {p - 1}, and these from {low} to {high}: take them mod {p}"
         )
     log_probs = logits.double().log_softmax(dim=-1)
     return -log_probs.gather(-1, answers[..., None])[..., 0]

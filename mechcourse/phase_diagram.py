@@ -78,8 +78,11 @@ def loss_of_antipodes(p: Number, first: Number = 1.0, second: Number = 1.0) -> N
     return p**2 * (first + second) / 6
 
 
-def phase_boundary(importance: Number) -> Number:
+def phase_boundary(importance: Number, n_features: int = 2) -> Number:
     """The p below which two features in one dimension are best as antipodes, by the closed forms.
+
+    Of three features in two dimensions, whose others have importance 1, it is the p below which the
+    two least important ones share.
 
     It is where p²(1 + I)/6 meets the cheaper of I(p/3 - p²/4) and p/3 - p²/4. The best models that
     there are go over to ignoring a feature later, since antipodes can be bettered and a feature
@@ -89,6 +92,8 @@ def phase_boundary(importance: Number) -> Number:
     >>> round(phase_boundary(1.0), 3), round(phase_boundary(0.1), 3), round(phase_boundary(10.0), 3)
     (0.571, 0.16, 0.16)
     """
+    if n_features == 3:
+        importance = _least(importance, 1.0 + 0 * importance)
     over_second = 2 * importance / (1 + 2.5 * importance)
     over_first = 2 / (2.5 + importance)
     if isinstance(over_second, Tensor):

@@ -76,10 +76,10 @@ def _numbers(W: Float[Tensor, "feature 2"]) -> list[str]:
     """What stands beside each arrow: its number; where some end together, all on the first."""
     numbers: list[list[int]] = []
     for i in range(len(W)):
-        near = [j for j in range(i) if numbers[j] and float((W[i] - W[j]).norm()) < TOGETHER]
-        numbers.append([i] if not near and float(W[i].norm()) > 0.1 else [])
-        if near and float(W[i].norm()) > 0.1:
-            numbers[near[0]].append(i)
+        numbers.append([])
+        if float(W[i].norm()) > 0.1:
+            near = (j for j in range(i) if numbers[j] and float((W[i] - W[j]).norm()) < TOGETHER)
+            numbers[next(near, i)].append(i)
     return [", ".join(map(str, one)) for one in numbers]
 
 

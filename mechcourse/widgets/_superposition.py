@@ -98,9 +98,7 @@ class SuperpositionExplorer(ipywidgets.VBox):
         )
         fig.add_trace(cells, row=1, col=1)
         line = {"color": "#24292f", "width": 2}
-        # Of three features in two dimensions the two least important share; the others are 1.
-        lesser = [min(value, 1.0) if self.grid.W.shape[-2] == 3 else value for value in across]
-        boundary = [phase_boundary(value) for value in lesser]
+        boundary = [phase_boundary(value, self.grid.W.shape[-2]) for value in across]
         fig.add_scatter(x=across, y=boundary, mode="lines", line=line, row=1, col=1)
         fig.data[-1].hovertemplate = "boundary of the closed forms<extra></extra>"
         mark = {"symbol": "circle-open", "size": 15, "color": "#24292f", "line": {"width": 3}}

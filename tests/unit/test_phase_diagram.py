@@ -120,3 +120,14 @@ def test_a_model_near_a_candidate_is_of_its_phase_however_it_is_turned(n: int, i
 def test_other_sizes_have_no_candidates() -> None:
     with pytest.raises(ValueError, match="candidates are for 2 or 3 features, not 5"):
         phases.phase_of(torch.zeros(5, 2))
+
+
+def test_of_three_features_the_two_least_important_share_below_the_boundary() -> None:
+    for importance in (0.2, 1.0, 5.0):
+        at = phases.phase_boundary(importance, 3)
+        lesser = min(importance, 1.0)
+        share = phases.loss_of_antipodes(at, 1.0, lesser)
+        assert share == pytest.approx(phases.loss_of_ignoring(at, lesser))
+    grid = torch.tensor([0.2, 1.0, 5.0])
+    one_by_one = [phases.phase_boundary(value, 3) for value in grid.tolist()]
+    assert phases.phase_boundary(grid, 3).tolist() == pytest.approx(one_by_one)

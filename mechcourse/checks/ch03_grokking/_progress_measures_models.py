@@ -120,9 +120,7 @@ class Tables:
         self.alone["no mean"] = losses(self.kept["right"])
         self.without["no mean"] = losses(x - mean - self.kept["right"])
         self.without["nothing"] = losses(x)
-        if bool(given.is_train.any()):
-            mean_on_train = x[given.is_train].mean(dim=0)
-            self.alone["train mean"] = losses(mean_on_train + self.kept["right"])
+        self.alone["train mean"] = losses(x[given.is_train].mean(dim=0) + self.kept["right"])
         self.alone["float32"], self.without["float32"] = (
             -logits.float().log_softmax(dim=2).gather(2, answers(p)[..., None])[..., 0]
             for logits in (mean + self.kept["right"], x - self.kept["right"])

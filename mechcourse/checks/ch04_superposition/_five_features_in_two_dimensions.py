@@ -12,6 +12,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from mechcourse.checks.ch04_superposition._geometry import SHAPES, cosines, ring
+
 N_POINTS = 4096
 # The least expected loss among 200 trained models of each size (10,000 steps, no weight decay).
 BEST = {(3, 2): 0.0033194, (5, 2): 0.0263048, (8, 3): 0.0489439}
@@ -312,41 +314,46 @@ def why_so_much(parts: Parts, W: Tensor) -> str:
     if not remedy and most == "leaks":
         remedy = "Other angles, or a bias below 0, would keep them down."
     costs = f"(This part of the loss is {made[most]:.5f}; {usual[most]:.5f} would do.)"
-    return f"{words[most]} {remedy} {costs}".replace("  ", " ")
+    return " ".join(filter(None, (words[most], remedy, costs)))
 
 
 def of_angles(W: Tensor) -> str:
     """What the angles between features say, where they are those of a well-known arrangement."""
-    unit = W.double() / W.double().norm(dim=1, keepdim=True)
-    pairs = torch.triu_indices(len(W), len(W), 1)
-    found = (unit @ unit.T)[pairs[0], pairs[1]].sort().values
 
-    def are(*wanted: float) -> bool:
-        return bool((found - torch.tensor(sorted(wanted)).double()).abs().max() < 0.03)
+    def are(corners: Tensor) -> bool:
+        return len(corners) == len(W) and bool((flat(W) - flat(corners)).abs().max() < 0.03)
 
-    if len(W) == 3 and are(-0.5, -0.5, -0.5):
+    if are(SHAPES["triangle"]):
         return (
             "Three at 120° are too dear at any length and bias: each two that meet disturb each "
             "other. What if only two of the three could?"
         )
-    if len(W) == 3 and are(-1, 0, 0):
+    if are(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])):
         return "The angles are those of the best arrangement; look at the lengths and the biases."
-    if len(W) == 5 and are(*[math.cos(math.tau / 5)] * 5, *[math.cos(2 * math.tau / 5)] * 5):
+    if are(SHAPES["pentagon"]):
         return (
             "The angles are a pentagon's, as they should be. Search length and bias together: a "
             "bias further below 0 goes with a greater length."
         )
-    third = 1 / 3
-    if len(W) == 8 and are(*[third] * 12, *[-third] * 12, *[-1.0] * 4):
+    if are(SHAPES["cube"]):
         return (
             "The angles are those of a cube. Turn its top by an eighth of a circle: what happens?"
         )
-    if len(W) == 8 and any(
-        are(*[2 * up - 1] * 4, *[up] * 8, *[r * c - up for c in (0.5**0.5, -(0.5**0.5))] * 8)
-        for up, r in ((step / 100, 1 - step / 100) for step in range(20, 41))
-    ):
+    if any(are(antiprism((step / 100) ** 0.5)) for step in range(20, 41)):
         return (
             "The angles are about those of a square antiprism. Search its height, its length and "
             "the bias together; edges that are all alike are near the best, and not it."
         )
     return ""
+
+
+def flat(W: Tensor) -> Tensor:
+    """The cosines between features, sorted."""
+    upper = torch.triu_indices(len(W), len(W), 1)
+    return cosines(W)[upper[0], upper[1]].sort().values
+
+
+def antiprism(height: float) -> Tensor:
+    """Corners at length 1, so far above and below the middle."""
+    out = (1 - height**2) ** 0.5
+    return torch.cat([ring(4, 0, height / out), ring(4, math.pi / 4, -height / out)])

@@ -105,7 +105,7 @@ def wrong_shares(W: Tensor) -> dict[str, Callable[[], Tensor]]:
 # --------------------------------------------------------------------------------------- shapes
 
 
-def _ring(n: int, turn: float = 0.0, height: float | None = None) -> Tensor:
+def ring(n: int, turn: float = 0.0, height: float | None = None) -> Tensor:
     angles = 2 * math.pi * torch.arange(n).double() / n + turn
     flat = torch.stack([angles.cos(), angles.sin()], dim=1)
     return flat if height is None else torch.cat([flat, torch.full((n, 1), height).double()], 1)
@@ -113,31 +113,31 @@ def _ring(n: int, turn: float = 0.0, height: float | None = None) -> Tensor:
 
 SHAPES: Mapping[str, Tensor] = {
     "digon": torch.tensor([[1.0, 0.0], [-1.0, 0.0]]).double(),
-    "triangle": _ring(3),
-    "pentagon": _ring(5),
+    "triangle": ring(3),
+    "pentagon": ring(5),
     "tetrahedron": torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]).double(),
     "octahedron": torch.cat([torch.eye(3), -torch.eye(3)]).double(),
-    "square antiprism": torch.cat([_ring(4, 0, 0.5**0.5), _ring(4, math.pi / 4, -(0.5**0.5))]),
-    "cube": torch.cat([_ring(4, 0, 0.5**0.5), _ring(4, 0, -(0.5**0.5))]),
+    "square antiprism": torch.cat([ring(4, 0, 0.5**0.5), ring(4, math.pi / 4, -(0.5**0.5))]),
+    "cube": torch.cat([ring(4, 0, 0.5**0.5), ring(4, 0, -(0.5**0.5))]),
 }
 OTHERS: Mapping[str, Tensor] = {
-    "a square, which is two digons at right angles": _ring(4),
-    "a hexagon": _ring(6),
-    "a heptagon": _ring(7),
+    "a square, which is two digons at right angles": ring(4),
+    "a hexagon": ring(6),
+    "a heptagon": ring(7),
     "two features at a right angle": torch.eye(2).double(),
     "two features side by side": torch.tensor([[1.0, 0.1], [1.0, -0.1]]).double(),
     "three features at right angles": torch.eye(3).double(),
     "four features in a half plane": torch.tensor(
         [[1.0, 0], [0.7, 0.7], [0, 1], [-0.7, 0.7]]
     ).double(),
-    "a pentagon with a corner moved": _ring(5) + torch.eye(5)[:, :2].double() * 0.7,
+    "a pentagon with a corner moved": ring(5) + torch.eye(5)[:, :2].double() * 0.7,
     "a triangular bipyramid": torch.cat(
-        [_ring(3, 0, 0.0), torch.tensor([[0.0, 0, 1], [0, 0, -1]]).double()]
+        [ring(3, 0, 0.0), torch.tensor([[0.0, 0, 1], [0, 0, -1]]).double()]
     ),
-    "a prism of triangles": torch.cat([_ring(3, 0, 0.6), _ring(3, 0, -0.6)]),
-    "a low antiprism": torch.cat([_ring(4, 0, 0.2), _ring(4, math.pi / 4, -0.2)]),
-    "a tall box": torch.cat([_ring(4, 0, 2.0), _ring(4, 0, -2.0)]),
-    "an octagon": _ring(8),
+    "a prism of triangles": torch.cat([ring(3, 0, 0.6), ring(3, 0, -0.6)]),
+    "a low antiprism": torch.cat([ring(4, 0, 0.2), ring(4, math.pi / 4, -0.2)]),
+    "a tall box": torch.cat([ring(4, 0, 2.0), ring(4, 0, -2.0)]),
+    "an octagon": ring(8),
 }
 N_BY_NUMBER = sum(
     len(points) in {len(corners) for corners in SHAPES.values()} for points in OTHERS.values()
@@ -174,8 +174,7 @@ class Shape:
 
 def cosines(W: Tensor) -> Tensor:
     """Between all rows."""
-    unit = W.double() / W.double().norm(dim=1, keepdim=True)
-    return unit @ unit.T
+    return unit(W.double()) @ unit(W.double()).T
 
 
 def shapes(random: torch.Generator) -> list[Shape]:

@@ -91,7 +91,7 @@ def _short_rows(random: torch.Generator, m: int) -> Tensor:
     """Rows of length 0.05, of 0.014 with no entry of 0.01, and a dead one of 0.006."""
     rows = inputs.normal(random, 3, m)
     rows[1] = rows[1].sign()
-    return torch.tensor([[0.05], [0.014], [0.006]]) * rows / rows.norm(dim=1, keepdim=True)
+    return torch.tensor([[0.05], [0.014], [0.006]]) * known.unit(rows)
 
 
 def _pair(answer: Answer, got: object) -> tuple:
@@ -172,7 +172,7 @@ def check_dimensions_per_feature(answer: Answer, *, seed: int = 0) -> None:
             misconceptions=wrong if n == 9 else None,
         )
     short = _weights(random, 4, 3, dead=False)
-    short = torch.tensor([[8e-5], [3e-5], [5e-5], [1e-5]]) * short / short.norm(dim=1)[:, None]
+    short = torch.tensor([[8e-5], [3e-5], [5e-5], [1e-5]]) * known.unit(short)
     answer.expect_close(
         answer(short),
         3 / float(short.double().square().sum()),
@@ -445,7 +445,9 @@ def check_sticky_share(answer: Answer, *, seed: int = 0) -> None:
         *(known.SHAPES[name] for name in ("digon", "pentagon", "digon")), torch.ones(1, 1)
     ).float()
     pieces = pieces * (0.3 + torch.rand(len(pieces), 1, generator=random)) ** 0.02
-    dead = torch.tensor([[0.0], [0.004], [0.008]]) * _unit(inputs.normal(random, 3, len(pieces.T)))
+    dead = torch.tensor([[0.0], [0.004], [0.008]]) * known.unit(
+        inputs.normal(random, 3, len(pieces.T))
+    )
     W = torch.cat([pieces, dead, _tilted(random, pieces.shape[1])])
     for fractions, tolerance in (([0.5], 0.02), ([0.4, 1.0], 0.03), (FRACTIONS, 0.02)):
         share, null = _shares(answer, W, fractions, tolerance, 4, 3)
@@ -528,10 +530,6 @@ def _tilted(random: torch.Generator, m: int) -> Tensor:
     return 0.02 * inputs.normal(random, 2, m)
 
 
-def _unit(rows: Tensor) -> Tensor:
-    return rows / rows.norm(dim=1, keepdim=True)
-
-
 def _uneven(random: torch.Generator) -> Tensor:
     """Twelve pairs of antipodes of three lengths, turned, and six dead features.
 
@@ -541,7 +539,7 @@ def _uneven(random: torch.Generator) -> Tensor:
     lengths = torch.tensor([1.5, 1.0, 0.2]).repeat_interleave(8)[:, None]
     pairs = torch.eye(12).repeat_interleave(2, dim=0) * torch.tensor([[1.0], [-1.0]]).repeat(12, 1)
     dead = torch.tensor([0.0, 0.0, 0.002, 0.004, 0.006, 0.008])[:, None]
-    made = torch.cat([lengths * pairs, dead * _unit(inputs.normal(random, 6, 12))])
+    made = torch.cat([lengths * pairs, dead * known.unit(inputs.normal(random, 6, 12))])
     return made @ inputs.rotation(random, 12)
 
 

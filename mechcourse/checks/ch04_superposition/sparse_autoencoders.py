@@ -314,18 +314,18 @@ def check_recovery_null(answer: Answer, *, seed: int = 0) -> None:
         got=f"{_shown(first)} for two seeds",
     )
     answer.expect(
-        not set(first) & set(_null(answer, random, W, 9, 6, one + 1)) or len(set(first)) < 6,
+        len(set(first)) == len(first),
+        property="each dictionary is drawn anew",
+        misconception="the same one came every time: seed a generator once, before the loop.",
+        got=_shown(first),
+    )
+    answer.expect(
+        not set(first) & set(_null(answer, random, W, 9, 6, one + 1)),
         property="the next seed has no dictionary in common with this one",
         misconception="each draw was seeded with `seed` and its number, so that neighbouring seeds "
         "share them: seed one generator, once, for all draws.",
         expected="other dictionaries",
         got="some are the same",
-    )
-    answer.expect(
-        len(set(first)) == len(first),
-        property="each dictionary is drawn anew",
-        misconception="the same one came every time: seed a generator once, before the loop.",
-        got=_shown(first),
     )
     for given, n_latents, about in draws.NULLS:
         wanted, spread = draws.null_of(given, n_latents)
@@ -335,7 +335,9 @@ def check_recovery_null(answer: Answer, *, seed: int = 0) -> None:
         answer.expect(
             abs(mean - wanted) < room,
             property=f"recoveries are those of directions drawn uniformly, {about}",
-            misconception=draws.why_off(given, n_latents, mean, room),
+            misconception=draws.why_off(given, n_latents, mean, room)
+            if abs(mean - wanted) >= room
+            else "",  # to say why takes nulls of several kinds, which no right answer need wait for
             expected=f"{wanted:.3f} on average for {n_latents} latents, {len(given)} features",
             got=f"{mean:.3f}",
         )

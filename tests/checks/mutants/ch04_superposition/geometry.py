@@ -1,6 +1,7 @@
 """Wrong answers to `ch04_superposition/2_geometry.ipynb`, with words a check must say."""
 
 import math
+from functools import partial
 
 import torch
 
@@ -633,6 +634,10 @@ def near(W, fractions, tolerance):
     return distance.amin(dim=1) <= tolerance
 
 
+def near_share(W, fractions, tolerance):
+    return near(W, fractions, tolerance).double().mean().item()
+
+
 def sticky(W, fractions, tolerance, n_draws, seed, of):
     seeds = torch.randint(2**60, (n_draws,), generator=torch.Generator().manual_seed(seed))
     return of(W), [of(random_directions(W, seed=s)) for s in seeds.tolist()]
@@ -688,16 +693,14 @@ def sticky_not(W, fractions, *, tolerance, n_draws, seed):
 
 @wrong("sticky_share", "every draw had the same seed")
 def sticky_with_one_seed(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
 
     return of(W), [of(random_directions(W, seed=seed)) for _ in range(n_draws)]
 
 
 @wrong("sticky_share", "rows of one length were drawn")
 def sticky_null_of_unit_rows(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
 
     unit = W / W.norm(dim=1, keepdim=True).clamp(min=1e-9)
     return of(W), sticky(unit, fractions, tolerance, n_draws, seed, of)[1]
@@ -705,8 +708,7 @@ def sticky_null_of_unit_rows(W, fractions, *, tolerance, n_draws, seed):
 
 @wrong("sticky_share", "each draw has directions of its own")
 def sticky_null_of_shuffled_features(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
 
     g = torch.Generator().manual_seed(seed)
     return of(W), [of(W[torch.randperm(len(W), generator=g)]) for _ in range(n_draws)]
@@ -714,8 +716,7 @@ def sticky_null_of_shuffled_features(W, fractions, *, tolerance, n_draws, seed):
 
 @wrong("sticky_share", "the null has W's norms")
 def sticky_null_of_shuffled_lengths(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
 
     g = torch.Generator().manual_seed(seed)
     norms = W.norm(dim=1, keepdim=True)
@@ -725,8 +726,7 @@ def sticky_null_of_shuffled_lengths(W, fractions, *, tolerance, n_draws, seed):
 
 @wrong("sticky_share", "leave out the dead")
 def sticky_null_with_the_dead(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
 
     def of_all(W):
         return near(W, fractions, tolerance).sum().item() / len(W)
@@ -736,38 +736,30 @@ def sticky_null_with_the_dead(W, fractions, *, tolerance, n_draws, seed):
 
 @wrong("sticky_share", "ask for the same fractions")
 def sticky_null_of_the_first(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
-
-    def of_first(W):
-        return near(W, fractions[:1], tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
+    of_first = partial(near_share, fractions=fractions[:1], tolerance=tolerance)
 
     return of(W), sticky(W, fractions, tolerance, n_draws, seed, of_first)[1]
 
 
 @wrong("sticky_share", "within the same tolerance")
 def sticky_null_within_half(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
-
-    def of_half(W):
-        return near(W, fractions, tolerance / 2).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
+    of_half = partial(near_share, fractions=fractions, tolerance=tolerance / 2)
 
     return of(W), sticky(W, fractions, tolerance, n_draws, seed, of_half)[1]
 
 
 @wrong("sticky_share", "`seed` was not used")
 def sticky_null_of_no_seed(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
 
     return of(W), [of(random_directions(W, seed=i)) for i in range(n_draws)]
 
 
 @wrong("sticky_share", "a share for each draw")
 def sticky_mean_of_the_null(W, fractions, *, tolerance, n_draws, seed):
-    def of(W):
-        return near(W, fractions, tolerance).double().mean().item()
+    of = partial(near_share, fractions=fractions, tolerance=tolerance)
 
     share, null = sticky(W, fractions, tolerance, n_draws, seed, of)
     return share, sum(null) / len(null)
